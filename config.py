@@ -25,6 +25,7 @@ from validation.contract import (
 
 # --- data: one file or URL (Parquet or CSV), read by train/data.py ---------------------------------------------------
 DATA = "data/census.parquet"
+SHOW_VALUES = True  # may outputs quote values of rows? These are public; False withholds them
 REFERENCE = "data/reference.json"  # distributions that new data must resemble; `make freeze` records it
 
 # Every column of the data but the target, in order. `hidden` columns are checked and judged by, never seen by the model.
@@ -122,7 +123,7 @@ DATASET = (
 # --- model: train/model.py makes it from these -----------------------------------------------------------------------
 MODEL = Model(
     name="income",
-    parameters={"max_iter": 150, "learning_rate": 0.1, "max_leaf_nodes": 31, "min_category_rows": 50},
+    parameters={"max_iter": 100, "learning_rate": 0.1, "max_leaf_nodes": 31},
     reweigh_by="sex",
     reweigh_strength=0.5,  # fixed: chosen anew on each run it fails the fairness gate a third of the time
 )
@@ -146,7 +147,7 @@ FAIRNESS = (
 )
 BEHAVIOUR = (
     Direction("education_num", gives="more", step=1, tolerate=0.05, why="more schooling does not lower the chance"),
-    Direction("capital_gain", gives="more", step=5_000, tolerate=0.05, why="more gains do not lower the chance"),
+    Direction("capital_gain", gives="more", step=20_000, tolerate=0.05, why="so large a gain does not lower it"),
     Invariance("fnlwgt", why="a survey weight says nothing about a person"),
     Invariance("sex", why="the model must not see it"),
     Invariance("race", why="the model must not see it"),

@@ -59,6 +59,7 @@ class Config:
     """All of config.py, checked against itself."""
 
     data: str
+    show_values: bool
     reference: str
     features: tuple[Column, ...]
     target: Target

@@ -1,0 +1,82 @@
+"""The model as it serves: an ONNX graph and the contract of its inputs, from a sealed folder (numpy and onnxruntime only)."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+
+from serve.bundle import KEPT_BACK, BundleError, read_json, verify
+
+MISSING = ""  # what a missing category is in the graph
+SAME = 1e-6  # largest difference between an output and its golden one: the same runtime, the same rows
+
+Outputs = npt.NDArray[np.float32]
+
+
+class Model:
+    """A sealed model folder, ready to score.
+
+    `inputs` lists the columns that the graph takes, in order; `target` tells kind and labels; `digest` names the model.
+
+    Raises BundleError when the folder is not what its manifest says or the graph cannot be loaded.
+    """
+
+    def __init__(self, folder: Path, threads: int = 1) -> None:
+        self.digest = verify(folder, may_lack=KEPT_BACK)
+        contract = read_json(folder / "contract.json")
+        golden = read_json(folder / "golden.json")
+        self.inputs: list[dict[str, Any]] = contract["inputs"]
+        self.target: dict[str, Any] = contract["target"]
+        self.golden_rows: list[dict[str, Any]] = golden["rows"]
+        self.golden_outputs: Outputs = np.array(golden["outputs"], dtype="float32")
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            self._session = onnxruntime.InferenceSession(
+                os.fspath(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # onnxruntime's errors have no common base
+            raise BundleError(f"{folder / 'model.onnx'} cannot be loaded: {str(error).splitlines()[0]}") from None
+        self._output = self._session.get_outputs()[-1].name  # after the label, the probabilities
+
+    @property
+    def labels(self) -> list[str | int]:
+        """The labels in the order of the outputs; none for a quantity."""
+        return list(self.target["labels"])
+
+    def outputs(self, columns: Mapping[str, Sequence[Any] | npt.NDArray[Any]]) -> Outputs:
+        """Score columns, each a sequence of the same length; None and NaN are missing.
+
+        Returns shape (rows, labels), the probabilities, or (rows, 1), the quantity in its unit.
+        """
+        feeds = {spec["name"]: _tensor(columns[spec["name"]], spec) for spec in self.inputs}
+        scores = self._session.run([self._output], feeds)[0]
+        return np.asarray(scores, dtype="float32").reshape(len(scores), -1)
+
+    def choices(self, outputs: Outputs) -> npt.NDArray[np.intp]:
+        """Choose a label's place for each row of outputs, shape (rows,); the earlier label wins a tie."""
+        return np.argmax(outputs, axis=1)
+
+    def differs_from_golden(self) -> str | None:
+        """Score the golden rows; say in a sentence what differs from the outputs recorded at training."""
+        columns = {spec["name"]: [row[spec["name"]] for row in self.golden_rows] for spec in self.inputs}
+        scale = self.target.get("range", 1.0)
+        gap = np.abs(self.outputs(columns) - self.golden_outputs) / scale
+        if gap.size and np.isfinite(gap).all() and gap.max() <= SAME:
+            return None
+        return f"golden row {int(gap.max(axis=1).argmax())} gives another output than at training (by {gap.max():g})"
+
+
+def _tensor(values: Sequence[Any] | npt.NDArray[Any], spec: Mapping[str, Any]) -> npt.NDArray[Any]:
+    if spec["type"] == "number":
+        return np.array(values, dtype="float32").reshape(-1, 1)
+    texts = np.array(values, dtype=object).reshape(-1, 1)
+    texts[np.not_equal(texts, texts) | np.equal(texts, None)] = MISSING
+    return texts

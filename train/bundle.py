@@ -1,0 +1,181 @@
+"""Seal a fitted pipeline into the folder that is the model: its digest is the model's identity.
+
+The folder holds neither version nor run: model.onnx, contract.json (what goes in, what comes out), golden.json (rows
+made up from the contract, with the outputs of service and pipeline), drift.json (binned counts of the training rows)
+and outputs.parquet (what the pipeline gave on every test row; it stays in the registry, it is never shipped).
+"""
+
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow
+import pyarrow.parquet
+from sklearn.pipeline import Pipeline
+
+from serve.bundle import seal
+from serve.model import Model
+from train.data import Parts, model_inputs
+from validation.columns import Category, Number, Quantity
+from validation.contract import Config
+from validation.script import Refusal, to_json
+
+GOLDEN_ROWS = 64
+DRIFT_BINS = 10
+RARE = 20  # a category of fewer training rows is counted with the others: nobody is named by a count
+
+
+def contract_of(config: Config) -> dict[str, Any]:
+    """Describe inputs and target for the service, as JSON."""
+    inputs: list[dict[str, Any]] = []
+    for column in config.inputs:
+        if isinstance(column, Number):
+            limits = {"low": column.low, "high": column.high, "integer": column.integer, "unit": column.unit}
+            inputs.append({"name": column.name, "type": "number", "missing": column.missing, **limits})
+        else:
+            values = {"values": list(column.values), "unseen": column.unseen}
+            inputs.append({"name": column.name, "type": "category", "missing": column.missing, **values})
+    target: dict[str, Any] = {
+        "name": config.target.name,
+        "kind": config.target.kind,
+        "labels": list(config.target.labels),
+    }
+    if isinstance(config.target, Quantity):
+        target |= {"unit": config.target.unit, "range": config.target.high - config.target.low}
+    return {"inputs": inputs, "target": target}
+
+
+def golden_rows(config: Config) -> list[dict[str, Any]]:
+    """Make up rows from the contract alone: its corners, what is missing, what is unseen, then legal rows at random."""
+    chance = random.Random(config.seed)
+    rows = [{column.name: _value(column, chance) for column in config.inputs} for _ in range(GOLDEN_ROWS)]
+    corners = []
+    for column in config.inputs:
+        values: list[Any] = [None] if column.missing else []
+        if isinstance(column, Number):
+            values += [_number(column, column.low), _number(column, column.high)]
+        elif column.unseen == "other":
+            values.append("a value never seen")
+        corners += [{**chance.choice(rows), column.name: value} for value in values]
+    return corners + rows
+
+
+def _value(column: Number | Category, chance: random.Random) -> Any:
+    if column.missing and chance.random() < 0.2:
+        return None
+    if isinstance(column, Category):
+        return chance.choice(column.values)
+    return _number(column, chance.uniform(column.low, column.high))
+
+
+def _number(column: Number, value: float) -> float | int:
+    """Round to a value that float32 holds exactly, inside the bounds."""
+    if column.integer:
+        return min(max(round(value), int(np.ceil(column.low))), int(np.floor(column.high)))
+    near = float(np.float32(value))
+    if near > column.high:
+        near = float(np.nextafter(np.float32(near), np.float32(-np.inf)))
+    if near < column.low:
+        near = float(np.nextafter(np.float32(near), np.float32(np.inf)))
+    return near
+
+
+def to_onnx(pipeline: Pipeline, config: Config) -> bytes:
+    """Convert a fitted pipeline to one ONNX graph with an input a column; the same pipeline gives the same bytes.
+
+    Raises Refusal when a step has no ONNX form.
+    """
+    from skl2onnx import convert_sklearn
+    from skl2onnx.common.data_types import FloatTensorType, StringTensorType
+
+    types = [
+        (column.name, (FloatTensorType if isinstance(column, Number) else StringTensorType)([None, 1]))
+        for column in config.inputs
+    ]
+    options = {} if config.target.kind == "quantity" else {id(pipeline): {"zipmap": False}}
+    try:
+        return bytes(convert_sklearn(pipeline, config.model.name, types, options=options).SerializeToString())
+    except Exception as error:  # the converters raise whatever they meet
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise Refusal(f"train/model.py: the pipeline has no ONNX form: {first}") from error
+
+
+def fitted_outputs(pipeline: Pipeline, rows: pd.DataFrame, config: Config) -> npt.NDArray[np.float64]:
+    """Score model inputs with the fitted pipeline: shape (rows, labels), or (rows, 1) for a quantity."""
+    if config.target.kind == "quantity":
+        return np.asarray(pipeline.predict(rows), dtype="float64").reshape(-1, 1)
+    return np.asarray(pipeline.predict_proba(rows), dtype="float64")
+
+
+def seal_model(folder: Path, pipeline: Pipeline, parts: Parts, config: Config) -> str:
+    """Write the model folder and seal it; return its digest.
+
+    Raises Refusal when the ONNX graph and the pipeline disagree by more than PARITY, or on one label, anywhere.
+    """
+    (folder / "model.onnx").write_bytes(to_onnx(pipeline, config))
+    (folder / "contract.json").write_text(to_json(contract_of(config)))
+    rows = golden_rows(config)
+    golden = pd.DataFrame(rows, columns=[column.name for column in config.inputs]).astype("object")
+    fitted_golden = fitted_outputs(pipeline, model_inputs(golden.where(golden.notna(), np.nan), config), config)
+    content = {"rows": rows, "outputs": [], "fitted": fitted_golden.tolist()}
+    (folder / "golden.json").write_text(to_json(content))
+    test = model_inputs(parts.test, config)
+    fitted = fitted_outputs(pipeline, test, config)
+    seal(folder)
+    model = Model(folder)
+    served_golden = model.outputs({name: golden[name].tolist() for name in golden})
+    prove(model, served_golden, fitted_golden, "the golden rows", config)
+    prove(model, model.outputs({name: test[name].to_numpy() for name in test}), fitted, "the test rows", config)
+    (folder / "golden.json").write_text(to_json(content | {"outputs": served_golden.tolist()}))
+    (folder / "drift.json").write_text(to_json(drift_reference(model, parts.train, config)))
+    write_outputs(folder / "outputs.parquet", parts.test.index, fitted)
+    return seal(folder)
+
+
+def prove(model: Model, served: npt.NDArray[Any], fitted: npt.NDArray[Any], where: str, config: Config) -> None:
+    """Raise Refusal unless service and pipeline agree within PARITY and on every label."""
+    gap = np.abs(served - fitted) / model.target.get("range", 1.0)
+    flipped = int((model.choices(served) != model.choices(fitted)).sum())
+    if not (gap.size and np.isfinite(gap).all() and gap.max() <= config.parity and flipped == 0):
+        worst = gap.max() if np.isfinite(gap).all() and gap.size else float("nan")
+        raise Refusal(
+            f"train/model.py: ONNX and scikit-learn disagree on {where}: by {worst:.3g} at most (PARITY allows"
+            f" {config.parity:g}), {flipped} labels differ; build a pipeline that converts exactly"
+        )
+
+
+def drift_reference(model: Model, frame: pd.DataFrame, config: Config) -> dict[str, Any]:
+    """Count the training rows by bin, value and missing, a column each, and the outputs by twentieths."""
+    columns: dict[str, Any] = {}
+    for column in config.inputs:
+        present = frame[column.name].dropna()
+        counted: dict[str, Any] = {"missing": len(frame) - len(present)}
+        if isinstance(column, Number):
+            numbers = present.to_numpy("float64")
+            edges = (
+                np.unique(np.quantile(numbers, np.linspace(0, 1, DRIFT_BINS + 1))[1:-1])
+                if numbers.size
+                else np.array([])
+            )
+            places = np.searchsorted(edges, numbers, side="right")
+            counted |= {"edges": edges.tolist(), "counts": np.bincount(places, minlength=len(edges) + 1).tolist()}
+        else:
+            counts = present.value_counts().sort_index()
+            counted["counts"] = {str(value): int(count) for value, count in counts.items() if count >= RARE}
+            counted["other"] = int(counts[counts < RARE].sum())
+        columns[column.name] = counted
+    inputs = model_inputs(frame, config)
+    scores = model.outputs({name: inputs[name].to_numpy() for name in inputs})[:, -1]
+    low, high = (config.target.low, config.target.high) if isinstance(config.target, Quantity) else (0.0, 1.0)
+    histogram, edges = np.histogram(np.clip(scores, low, high), bins=20, range=(low, high))
+    return {"rows": len(frame), "columns": columns, "outputs": {"edges": edges.tolist(), "counts": histogram.tolist()}}
+
+
+def write_outputs(path: Path, rows: "pd.Index[Any]", outputs: npt.NDArray[np.float64]) -> None:
+    """Write outputs by row digest, float64, sorted, so that the same outputs give the same bytes."""
+    columns = {"row": pyarrow.array(rows.astype("str").tolist(), pyarrow.string())}
+    columns |= {f"output_{place}": pyarrow.array(outputs[:, place]) for place in range(outputs.shape[1])}
+    pyarrow.parquet.write_table(pyarrow.table(columns).sort_by("row"), path, compression="zstd")

@@ -1,0 +1,142 @@
+"""Where the data come from and which rows judge: edit `load` when your table needs work before it keeps its contract.
+
+A row is on the training or the judging side by a stable hash of its key (or of all its values), so exact duplicates
+never fall on both sides and grown data never move a row. The judging rows that exist when `make freeze` runs are kept
+as a list of digests: the frozen test part.
+"""
+
+import hashlib
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from train.source import read
+from validation.columns import Category, Number, Quantity
+from validation.contract import MISSING, Config
+from validation.script import ROOT, Refusal
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The rows to fit on, the frozen test part, and the judging rows that came after the freeze (`window`)."""
+
+    train: pd.DataFrame
+    test: pd.DataFrame
+    window: pd.DataFrame
+
+
+def load(config: Config) -> pd.DataFrame:
+    """Load the whole table, one row a record; texts as `str`, missing values as NaN.
+
+    Raises Refusal when the file cannot be parsed or holds no row.
+    """
+    content = read(config.data)
+    texts = [column.name for column in config.features if isinstance(column, Category)]
+    if config.target.labels and isinstance(config.target.labels[0], str):
+        texts.append(config.target.name)
+    try:
+        if config.data.lower().endswith(".csv"):
+            types = dict.fromkeys(texts, "str")
+            frame = pd.read_csv(io.BytesIO(content), dtype=types, keep_default_na=False, na_values=[""])
+        else:
+            frame = pd.read_parquet(io.BytesIO(content))
+    except (ValueError, OSError, UnicodeDecodeError) as error:  # pyarrow's errors are ValueErrors or OSErrors
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise Refusal(f"{config.data} cannot be read as {Path(config.data).suffix[1:]}: {reason}") from None
+    if frame.empty:
+        raise Refusal(f"{config.data} holds no row")
+    for name, values in frame.items():
+        if isinstance(values.dtype, pd.CategoricalDtype):  # how it was stored, not what it says
+            frame[name] = values.astype(values.cat.categories.dtype)
+    return frame.reset_index(drop=True)
+
+
+def row_digests(frame: pd.DataFrame, config: Config) -> "pd.Series[str]":
+    """Name each row by a hash (16 hexadecimal digits) of its key, or of all its values, whatever the column types."""
+    parts = [_texts(frame[name], name, config) for name in (config.key or config.columns)]
+    names = [hashlib.blake2b("\x1f".join(row).encode(), digest_size=8).hexdigest() for row in zip(*parts, strict=True)]
+    return pd.Series(names, index=frame.index, dtype="str")
+
+
+def _texts(values: "pd.Series[float]", name: str, config: Config) -> list[str]:
+    """Write each value so that 1 and 1.0 are the same, and missing is unlike any text."""
+    column = next((column for column in config.features if column.name == name), config.target)
+    numeric = isinstance(column, Number | Quantity) or (
+        column is config.target and isinstance(config.target.labels[0], int)
+    )
+    if numeric:
+        return ["\x00" if value != value else repr(value) for value in values.astype("float64").tolist()]
+    return ["\x00" if pd.isna(value) else str(value) for value in values.tolist()]
+
+
+def on_test_side(digests: "pd.Series[str]", share: float) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+    """Tell which rows fall on the judging side; `share` is 0 to 1."""
+    return np.array([int(name, 16) < share * 2**64 for name in digests], dtype=bool)
+
+
+def frozen(config: Config) -> frozenset[str]:
+    """Read the digests of the frozen test part.
+
+    Raises Refusal when there is none or the file is not such a list.
+    """
+    path = ROOT / config.split.test_part
+    if not path.is_file():
+        raise Refusal(f"{config.split.test_part} is missing: no test part is frozen; `make freeze` records one")
+    lines = path.read_text(encoding="utf-8", errors="replace").split()
+    if not lines or any(len(line) != 16 or set(line) - set("0123456789abcdef") for line in lines):
+        raise Refusal(f"{config.split.test_part} is not a list of row digests; restore it from git, or `make freeze`")
+    return frozenset(lines)
+
+
+def split(frame: pd.DataFrame, config: Config) -> Parts:
+    """Split rows into training, frozen test part and window; each frame keeps its row digests as its index.
+
+    Raises Refusal when rows of the frozen part are gone, or a part is empty.
+    """
+    absent = [name for name in config.columns if name not in frame.columns]
+    if absent:
+        raise Refusal(f"{config.data} has no column {', '.join(absent)}; `make schema` tells all that is wrong")
+    names = row_digests(frame, config)
+    kept = frozen(config)
+    gone = len(kept - set(names))
+    if gone:
+        raise Refusal(
+            f"{gone} of the {len(kept)} rows of the frozen test part ({config.split.test_part}) are not in"
+            f" {config.data}: changed or removed rows cannot judge; restore them, or start a new part by `make freeze`"
+        )
+    in_test = names.isin(kept).to_numpy()
+    held_back = on_test_side(names, config.split.test_share) | in_test
+    named = frame.set_axis(pd.Index(names, name="row"), axis=0)
+    parts = Parts(train=named[~held_back], test=named[in_test], window=named[held_back & ~in_test])
+    if parts.train.empty:
+        raise Refusal(f"{config.data}: no row is left to fit on; the frozen test part takes them all")
+    return parts
+
+
+def model_inputs(frame: pd.DataFrame, config: Config) -> pd.DataFrame:
+    """Turn rows into what the model sees: numbers as float32 (missing NaN), categories as text (missing MISSING)."""
+    columns = {}
+    for column in config.inputs:
+        values = frame[column.name]
+        if isinstance(column, Number):
+            columns[column.name] = values.to_numpy("float32", na_value=np.nan)
+        else:
+            columns[column.name] = values.astype("object").where(values.notna(), MISSING).to_numpy()
+    return pd.DataFrame(columns, index=frame.index)
+
+
+def outcomes(frame: pd.DataFrame, config: Config) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+    """Return the target, shape (rows,): the label's place in the order of the probabilities, or the quantity itself.
+
+    Raises Refusal when a row holds no declared label.
+    """
+    values = frame[config.target.name]
+    if isinstance(config.target, Quantity):
+        return values.to_numpy("float64")
+    places = values.map({label: place for place, label in enumerate(config.target.labels)})
+    if places.isna().any():
+        raise Refusal(f"column {config.target.name} holds an undeclared label; `make schema` tells in which rows")
+    return places.to_numpy("float64")

@@ -1,0 +1,155 @@
+"""Stage 2: fit the model, prove its ONNX form, seal it, register it as a new version with alias `challenger`.
+
+Reads   the data and the frozen test part; of config.py FEATURES, TARGET, KEY, SENSITIVE, MODEL, SPLIT, SEED, PARITY.
+Prints  model-version=N; and reused=true when nothing that `fit` reads has changed since version N was fitted.
+Writes  a run and a version in the registry; nothing else.
+Exits   0 there is a version, 2 used or set up wrongly, 3 the outside failed, 130 interrupted (no version is left).
+"""
+
+import os
+import platform
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from train import registry
+from train.source import data_digest
+from validation import contract
+from validation.contract import Config
+from validation.rules import PERFORMANCE_METRICS
+from validation.script import ROOT, digest, digest_of, digest_of_files, door, log, parser, result
+
+if TYPE_CHECKING:
+    from train.data import Parts
+
+# Every module of ours that a fit runs through, and nothing that only judges
+CODE = (
+    "serve/bundle.py",
+    "serve/model.py",
+    "train/bundle.py",
+    "train/data.py",
+    "train/fit.py",
+    "train/model.py",
+    "train/source.py",
+    "validation/columns.py",
+    "validation/metrics.py",
+)
+LOCK = "requirements.txt"
+
+
+def fingerprint(config: Config, data: str) -> str:
+    """Name all that `fit` reads: the same fingerprint means the same model."""
+    part = ROOT / config.split.test_part
+    fixed = [config.features, config.target, config.key, config.sensitive, config.model, config.split]
+    facts = {
+        "config": repr([*fixed, config.seed, config.parity]),
+        "data": data,
+        "test part": digest(part.read_bytes()) if part.is_file() else "none",
+        "code": digest_of_files([ROOT / name for name in CODE]),
+        "lock": digest((ROOT / LOCK).read_bytes()),
+    }
+    return digest_of(facts)
+
+
+def commit() -> str:
+    """Return the commit of the working tree, with `-dirty` when files differ from it; `unknown` outside git."""
+    if os.environ.get("GITHUB_SHA"):
+        return os.environ["GITHUB_SHA"]
+    try:
+        told = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
+            cwd=ROOT, capture_output=True, text=True, check=True, timeout=20,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return told.stdout.strip()
+
+
+def fit(config: Config, data: str, mark: str) -> int:
+    """Fit, prove, seal and register; return the version's number."""
+    from importlib.metadata import version
+
+    from train.bundle import seal_model
+    from train.data import load, model_inputs, outcomes, split
+    from train.model import ESTIMATOR, build, sample_weights
+
+    started = time.monotonic()
+    parts = split(load(config), config)
+    log(f"fitting on {len(parts.train)} rows; {len(parts.test)} judge, {len(parts.window)} wait for the next freeze")
+    outcome = outcomes(parts.train, config)
+    weights = {f"{ESTIMATOR}__sample_weight": sample_weights(parts.train, outcome, config)}
+    pipeline = build(config).fit(model_inputs(parts.train, config), outcome, **weights)
+    seconds = time.monotonic() - started
+    log(f"fitted in {seconds:.1f} s; proving its ONNX form")
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        identity = seal_model(folder, pipeline, parts, config)
+        libraries = ("scikit-learn", "skl2onnx", "onnxruntime", "numpy", "pandas")
+        environment = {f"library.{name}": version(name) for name in libraries}
+        run = registry.Run(
+            parameters={
+                "estimator": type(pipeline[-1]).__name__,
+                "reweigh_by": config.model.reweigh_by,
+                "reweigh_strength": config.model.reweigh_strength,
+                "seed": config.seed,
+                **config.model.parameters,
+            },
+            metrics={
+                "train_rows": len(parts.train),
+                "test_rows": len(parts.test),
+                "fit_seconds": seconds,
+                **_test_metrics(folder, parts, config),
+            },
+            tags={
+                "commit": commit(),
+                "data-digest": data,
+                "lock-digest": digest((ROOT / LOCK).read_bytes()),
+                "python": platform.python_version(),
+                "platform": platform.platform(),
+                registry.FINGERPRINT: mark,
+                **environment,
+            },
+            data_digest=data,
+            data_source=config.data,
+        )
+        kept = ("commit", "data-digest", "lock-digest", registry.FINGERPRINT)
+        tags = {registry.DIGEST: identity, **{name: run.tags[name] for name in kept}}
+        return registry.register(config, folder, run, tags)
+
+
+def _test_metrics(folder: Path, parts: "Parts", config: Config) -> dict[str, float]:
+    """Measure the sealed model on the frozen test part, for the record; the gates measure again and decide."""
+    from serve.model import Model
+    from train.data import model_inputs, outcomes
+    from validation.metrics import measure
+
+    inputs = model_inputs(parts.test, config)
+    outputs = Model(folder).outputs({name: inputs[name].to_numpy() for name in inputs}).astype("float64")
+    outcome = outcomes(parts.test, config)
+    return {f"test_{name}": measure(name, outcome, outputs) for name in PERFORMANCE_METRICS[config.target.kind]}
+
+
+@door
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the script."""
+    parser(__doc__).parse_args(argv)
+    config = contract.load()
+    data = data_digest(config)
+    mark = fingerprint(config, data)
+    seen = registry.view(config)
+    same = [version for version in seen.versions.values() if version.fingerprint == mark]
+    number = max(version.number for version in same) if same else fit(config, data, mark)
+    if seen.aliases.get("challenger") != number:
+        registry.set_alias(config, "challenger", number)
+    result(f"model-version={number}")
+    if same:
+        log(f"nothing that fit reads has changed since version {number} was fitted; it is not fitted again")
+        result("reused=true")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

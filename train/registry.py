@@ -1,0 +1,216 @@
+"""The one door to MLflow: versions, aliases, tags, and the sealed folder of each version.
+
+`MLFLOW_TRACKING_URI` unset: the embedded store, SQLite and artifacts under `.mlflow/` of the working tree. Set: that
+server. Reading the embedded store does not import MLflow (three seconds) while `view.json` beside the database was made
+from the very same bytes.
+"""
+
+import contextlib
+import dataclasses
+import os
+import shutil
+import sqlite3
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from serve.bundle import MANIFEST, BundleError, read_json, read_manifest, verify
+from train import embedded
+from train.embedded import EXPERIMENT, STORE
+from train.view import Version, View
+from validation.contract import Config
+from validation.script import BUILD, OutsideError, Refusal, log, writing_folder
+
+DIGEST, FINGERPRINT = "model-digest", "fingerprint"  # tags of a version
+
+
+@contextlib.contextmanager
+def _mlflow() -> Iterator[Any]:
+    """Open MLflow; its failures become sentences.
+
+    Raises OutsideError when the store or server fails.
+    """
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+    warnings.filterwarnings("ignore", module="mlflow")
+    import logging
+
+    import mlflow
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    try:
+        if embedded.embedded():
+            STORE.mkdir(parents=True, exist_ok=True)
+            mlflow.set_tracking_uri(embedded.uri())
+            embedded.follow_the_folder()
+        yield mlflow
+    except (MlflowException, SQLAlchemyError, sqlite3.Error) as error:
+        where = "the embedded store .mlflow/" if embedded.embedded() else "the tracking server (MLFLOW_TRACKING_URI)"
+        first = str(error).strip().splitlines()[0]
+        raise OutsideError(f"{where} failed: {first}") from error
+
+
+def view(config: Config) -> View:
+    """Look at the registry."""
+    if not embedded.embedded():
+        return _ask(config)
+    if not (STORE / embedded.DATABASE).is_file():
+        return View({}, {})
+    kept = embedded.kept_view(config.model.name)
+    if kept is not None:
+        return View({int(number): Version(**fields) for number, fields in kept["versions"].items()}, kept["aliases"])
+    found = _ask(config)
+    versions = {str(number): dataclasses.asdict(version) for number, version in found.versions.items()}
+    embedded.keep_view(config.model.name, {"versions": versions, "aliases": dict(found.aliases)})
+    return found
+
+
+def _ask(config: Config) -> View:
+    with _mlflow() as mlflow:
+        client = mlflow.MlflowClient()
+        name = config.model.name
+        found = list(client.search_model_versions(f"name = '{name}'"))
+        aliases = dict(client.get_registered_model(name).aliases) if found else {}
+        places = {version.source: _place(client, version.source) for version in found}
+    versions = {
+        int(version.version): Version(
+            number=int(version.version),
+            digest=version.tags.get(DIGEST, ""),
+            fingerprint=version.tags.get(FINGERPRINT, ""),
+            run_id=version.run_id or "",
+            model_id=version.source.removeprefix("models:/"),
+            files=places[version.source],
+            tags=dict(version.tags),
+        )
+        for version in found
+    }
+    return View(versions, {alias: int(number) for alias, number in aliases.items()})
+
+
+def _place(client: Any, source: str) -> str:
+    """Return where the embedded store keeps a logged model, relative to the store."""
+    if not embedded.embedded():
+        return ""
+    location = client.get_logged_model(source.removeprefix("models:/")).artifact_location
+    return str(location).replace(embedded.artifacts_uri(), embedded.ARTIFACTS, 1)
+
+
+def model_folder(version: Version) -> Path:
+    """Bring the sealed folder of a version to `build/models/<digest>` and check every byte of it.
+
+    Raises Refusal when the files are not those that were registered.
+    """
+    folder = BUILD / "models" / version.digest
+    try:
+        if folder.is_dir() and verify(folder) == version.digest:
+            return folder
+    except BundleError as error:
+        log(f"{error}; it is fetched again")
+    with writing_folder(folder) as fresh, tempfile.TemporaryDirectory() as temporary:
+        logged = STORE / version.files if version.files else _download(version, temporary)
+        try:
+            for name in [*read_manifest(logged), MANIFEST]:
+                if Path(name).name != name:
+                    raise BundleError(f"the manifest names {name}, which is no plain file name")
+                shutil.copyfile(logged / name, fresh / name)
+            found = verify(fresh)
+        except (BundleError, FileNotFoundError) as error:
+            raise Refusal(f"model version {version.number} is damaged in the registry: {error}") from None
+        if found != version.digest:
+            raise Refusal(f"model version {version.number} is not the model that was registered: its digest differs")
+    return folder
+
+
+def _download(version: Version, folder: str) -> Path:
+    with _mlflow() as mlflow:
+        return Path(mlflow.artifacts.download_artifacts(f"models:/{version.model_id}", dst_path=folder))
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a training run leaves in MLflow beside the model."""
+
+    parameters: Mapping[str, Any]
+    metrics: Mapping[str, float]
+    tags: Mapping[str, str]
+    data_digest: str
+    data_source: str
+
+
+def register(config: Config, folder: Path, run: Run, version_tags: Mapping[str, str]) -> int:
+    """Log a sealed folder and register it; return the version's number.
+
+    The version is claimed by one call, after all its files are stored: whatever is interrupted before leaves none.
+    """
+    with _mlflow() as mlflow:
+        client = mlflow.MlflowClient()
+        experiment_id = _experiment(client)
+        with mlflow.start_run(experiment_id=experiment_id, log_system_metrics=False) as active:
+            mlflow.set_tags(dict(run.tags))
+            mlflow.log_params(dict(run.parameters))
+            mlflow.log_metrics(dict(run.metrics))
+            mlflow.log_input(_data_set(run), context="training", tags={"sha256": run.data_digest})
+            model_id = _log_model(mlflow, folder)
+            version = mlflow.register_model(f"models:/{model_id}", config.model.name, tags=dict(version_tags))
+            log(f"run {active.info.run_id} registered as {config.model.name}, version {version.version}")
+        return int(version.version)
+
+
+def _experiment(client: Any) -> str:
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    if experiment is not None:
+        return str(experiment.experiment_id)
+    if not embedded.embedded():
+        return str(client.create_experiment(EXPERIMENT))
+    root = embedded.artifacts_uri()
+    made = str(client.create_experiment(EXPERIMENT, artifact_location=f"{root}/{EXPERIMENT}"))
+    embedded.rebase(STORE / embedded.DATABASE, root)  # MLflow's own default experiment would keep the caller's folder
+    return made
+
+
+def _data_set(run: Run) -> Any:
+    """Describe the data by a digest of all of them: MLflow's own sees 10,000 rows, and takes 36 characters at most."""
+    from mlflow.data.code_dataset_source import CodeDatasetSource
+    from mlflow.data.meta_dataset import MetaDataset
+
+    return MetaDataset(source=CodeDatasetSource({"source": run.data_source}), name="data", digest=run.data_digest[:36])
+
+
+def _log_model(mlflow: Any, folder: Path) -> str:
+    """Store the folder as an ONNX model of MLflow, the sealed files beside MLflow's own; return the model's id."""
+    import onnx
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, Schema
+
+    inputs = read_json(folder / "contract.json")["inputs"]
+    kinds = {"number": "float", "category": "string"}
+    signature = ModelSignature(Schema([ColSpec(kinds[spec["type"]], spec["name"]) for spec in inputs]))
+    graph = onnx.load(folder / "model.onnx")
+    # Requirements are named: MLflow would start a process that imports everything to guess them
+    info = mlflow.onnx.log_model(graph, name="model", signature=signature, pip_requirements=["onnxruntime"])
+    mlflow.MlflowClient().log_model_artifacts(info.model_id, str(folder))
+    return str(info.model_id)
+
+
+def set_alias(config: Config, alias: str, number: int) -> None:
+    """Let an alias name a version."""
+    with _mlflow() as mlflow:
+        mlflow.MlflowClient().set_registered_model_alias(config.model.name, alias, str(number))
+    view(config)  # kept while MLflow is at hand
+
+
+def set_tags(config: Config, number: int, tags: Mapping[str, str]) -> None:
+    """Set tags of a version."""
+    with _mlflow() as mlflow:
+        client = mlflow.MlflowClient()
+        for name, value in tags.items():
+            client.set_model_version_tag(config.model.name, str(number), name, value)
+    view(config)  # kept while MLflow is at hand

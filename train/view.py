@@ -1,0 +1,51 @@
+"""What the registry knows, as plain values: versions and aliases (stdlib only)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from validation.script import Refusal
+
+
+@dataclass(frozen=True)
+class Version:
+    """A registered version: its number, the digest that is its identity, its run, where its files are.
+
+    `files` is relative to the embedded store; empty when a server keeps them.
+    """
+
+    number: int
+    digest: str
+    fingerprint: str
+    run_id: str
+    model_id: str
+    files: str
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class View:
+    """What the registry knows of the model: versions by number, and the version that each alias names."""
+
+    versions: Mapping[int, Version]
+    aliases: Mapping[str, int]
+
+    def version(self, number: int) -> Version:
+        """Return one version.
+
+        Raises Refusal when it does not exist.
+        """
+        if number not in self.versions:
+            have = (
+                f"it has {_spans(sorted(self.versions))}" if self.versions else "it is empty; `make fit` registers one"
+            )
+            raise Refusal(f"model version {number} does not exist in the registry: {have}")
+        return self.versions[number]
+
+    def champion(self) -> Version | None:
+        """Return the version in service, or None when there has been none yet."""
+        number = self.aliases.get("champion")
+        return None if number is None else self.version(number)
+
+
+def _spans(numbers: list[int]) -> str:
+    return f"version {numbers[0]}" if len(numbers) == 1 else f"versions {numbers[0]} to {numbers[-1]}"

@@ -1,0 +1,37 @@
+"""Stage 3: does the model behave as people expect, whatever its figures? On a sample of the frozen test part.
+
+Reads   the registry, the frozen test part, BEHAVIOUR.
+Prints  a table of every expectation with the share of rows that break it.
+Writes  build/verdicts/behaviour.json.
+Exits   0 all hold, 1 one does not, 2 used or set up wrongly, 3 the outside failed.
+
+Always: missing values and unseen categories get a legal output, the order of columns and rows changes nothing. From
+BEHAVIOUR: directions (more of x never lowers y) and invariances (another value of x changes nothing).
+"""
+
+from collections.abc import Sequence
+
+from validation.candidate import Candidate, run_gate
+from validation.contract import Config
+from validation.gate import Measure
+from validation.script import door
+
+
+def judge(candidate: Candidate, config: Config) -> list[Measure]:
+    """Measure what always holds, then each line of BEHAVIOUR."""
+    from validation.checks import always, declared
+    from validation.judged import judge_rows, test_rows
+
+    judged = judge_rows(candidate.folder, test_rows(config), config)
+    return [*always(judged, config), *declared(judged, config)]
+
+
+@door
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the script."""
+    code = ("validation/behaviour.py", "validation/checks.py")
+    return run_gate("behaviour", __doc__, argv, lambda config: config.behaviour, code, judge)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,90 @@
+"""The frame of every model gate: which version is judged, against which champion, and whether the verdict still stands.
+
+It stays light (no numpy, no MLflow) until there is something to work out.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from train import registry
+from train.source import data_digest
+from train.view import Version
+from validation import contract
+from validation.contract import Config
+from validation.gate import Measure, Verdict, code_digest, decide
+from validation.script import ROOT, digest, digest_of, parser, version_number
+
+CODE = (
+    "serve/bundle.py",
+    "serve/model.py",
+    "train/data.py",
+    "train/source.py",
+    "validation/candidate.py",
+    "validation/columns.py",
+    "validation/gate.py",
+    "validation/judged.py",
+    "validation/rules.py",
+)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A version under judgement: its sealed folder, and the champion's where the gate compares."""
+
+    version: Version
+    folder: Path
+    champion: Version | None
+    champion_folder: Path | None
+
+
+def run_gate(
+    gate: str,
+    manual: str | None,
+    argv: Sequence[str] | None,
+    bounds: Callable[[Config], Any],
+    code: Sequence[str],
+    work: Callable[[Candidate, Config], Sequence[Measure]],
+    compares: bool = False,
+) -> int:
+    """Judge the version on the command line by one gate; return the exit code.
+
+    `bounds` gives the values of config.py that the gate reads, `code` the files of its own, `work` its measures.
+    """
+    options = parser(manual)
+    options.add_argument("--model-version", type=version_number, required=True, help="the registered version to judge")
+    number = options.parse_args(argv).model_version
+    config = contract.load()
+    data = data_digest(config)
+    view = registry.view(config)
+    version = view.version(number)
+    champion = view.champion() if compares else None
+    part = ROOT / config.split.test_part
+    key = digest_of(
+        {
+            "model": [number, version.digest],
+            "champion": [champion.number, champion.digest] if champion else None,
+            "data": [data, digest(part.read_bytes()) if part.is_file() else "none"],
+            "columns": repr((config.features, config.target, config.key, config.seed)),
+            "bounds": repr(bounds(config)),
+            "code": code_digest(*CODE, *code),
+        }
+    )
+
+    def judge() -> Verdict:
+        other = champion if champion and champion.digest != version.digest else None
+        folder = registry.model_folder(version)
+        candidate = Candidate(version, folder, champion, registry.model_folder(other) if other else None)
+        return Verdict(
+            gate=gate,
+            key=key,
+            data_digest=data,
+            measures=tuple(work(candidate, config)),
+            model_version=number,
+            model_digest=version.digest,
+            champion_version=champion.number if champion else None,
+            champion_digest=champion.digest if champion else None,
+        )
+
+    return decide(gate, key, judge)

@@ -1,0 +1,40 @@
+"""Stage 3: does the model treat groups alike? Judged on the frozen test part, by each sensitive column.
+
+Reads   the registry, the frozen test part, SENSITIVE, GROUPS, FAIRNESS.
+Prints  a table: each bound with its bootstrap interval, then each group with its rates.
+Writes  build/verdicts/fairness.json.
+Exits   0 all bounds hold, 1 one does not, 2 used or set up wrongly, 3 the outside failed.
+
+The metrics are those of fairlearn. A group smaller than GROUPS is shown, not judged; a declared group without a row,
+or fewer than two groups to compare, fails: nothing would be proven.
+"""
+
+from collections.abc import Sequence
+
+from validation.candidate import Candidate, run_gate
+from validation.contract import Config
+from validation.gate import Measure
+from validation.script import door
+
+
+def judge(candidate: Candidate, config: Config) -> list[Measure]:
+    """Measure each gate of FAIRNESS, then show every group."""
+    from validation.groups import judge_groups
+    from validation.judged import judge_rows, test_rows
+
+    judged = judge_rows(candidate.folder, test_rows(config), config)
+    choices = judged.model.choices(judged.outputs) if config.target.labels else judged.outputs[:, 0]
+    return judge_groups(judged.rows, judged.outcome, choices, config)
+
+
+@door
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the script."""
+    code = ("validation/fairness.py", "validation/groups.py")
+    return run_gate(
+        "fairness", __doc__, argv, lambda config: (config.fairness, config.groups, config.sensitive), code, judge
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

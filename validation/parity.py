@@ -1,0 +1,77 @@
+"""Stage 3: does the service compute what training computed? Every test row and every golden row, by the code that serves.
+
+Reads   the registry: the sealed model and the outputs that the fitted pipeline gave; the frozen test part, PARITY.
+Prints  a table: largest difference and flipped labels, by set of rows.
+Writes  build/verdicts/parity.json.
+Exits   0 they agree, 1 they do not, 2 used or set up wrongly, 3 the outside failed.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from validation.candidate import Candidate, run_gate
+from validation.contract import Config
+from validation.gate import Measure
+from validation.script import door
+
+if TYPE_CHECKING:
+    from validation.judged import Array, Judged
+
+
+def judge(candidate: Candidate, config: Config) -> list[Measure]:
+    """Compare outputs on the test rows, in another order, and on the golden rows."""
+    import numpy as np
+    import pandas as pd
+
+    from serve.bundle import read_json
+    from validation.judged import judge_rows, score, test_rows
+
+    judged = judge_rows(candidate.folder, test_rows(config), config)
+    recorded = pd.read_parquet(candidate.folder / "outputs.parquet").drop_duplicates("row").set_index("row")
+    fitted = recorded.reindex(judged.rows.index).to_numpy("float64")
+    measures = _compared("test rows", judged.outputs, fitted, judged, config)
+    shuffled = np.random.default_rng(config.seed).permutation(len(fitted))
+    permuted = score(judged.model, judged.inputs.iloc[shuffled])
+    measures += _compared("test rows in another order", permuted, fitted[shuffled], judged, config)
+    golden = read_json(candidate.folder / "golden.json")
+    columns = {spec["name"]: [row[spec["name"]] for row in golden["rows"]] for spec in judged.model.inputs}
+    served = judged.model.outputs(columns).astype("float64")
+    return measures + _compared("golden rows", served, np.array(golden["fitted"]), judged, config)
+
+
+def _compared(rows: str, served: "Array", fitted: "Array", judged: "Judged", config: Config) -> list[Measure]:
+    import numpy as np
+
+    from validation.gate import finite_or_none, within
+
+    n = len(served)
+    if n == 0 or served.shape != fitted.shape:
+        why = f"service and training recorded {served.shape} and {fitted.shape} outputs"
+        return [Measure("largest difference", rows, None, f"at most {config.parity:g}", n, "fail", why)]
+    gap = float(np.abs(served - fitted).max() / judged.model.target.get("range", 1.0))  # NaN stays NaN, and fails
+    flipped = float((judged.model.choices(served) != judged.model.choices(fitted)).sum())
+    why = "the service must give what was judged and fitted"
+    measures = [
+        Measure(
+            "largest difference",
+            rows,
+            finite_or_none(gap),
+            f"at most {config.parity:g}",
+            n,
+            within(gap, at_most=config.parity),
+            why,
+        )
+    ]
+    if judged.model.labels:
+        measures.append(Measure("flipped labels", rows, flipped, "at most 0", n, within(flipped, at_most=0), why))
+    return measures
+
+
+@door
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the script."""
+    return run_gate("parity", __doc__, argv, lambda config: config.parity, ("validation/parity.py",), judge)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,103 @@
+"""Stage 3: is the model good enough, and no worse than the one in service? Judged on the frozen test part only.
+
+Reads   the registry, the frozen test part, PERFORMANCE.
+Prints  a table: each metric, its bound, and against the champion the loss with its 90 % interval.
+Writes  build/verdicts/performance.json.
+Exits   0 all bounds hold, 1 one does not, 2 used or set up wrongly, 3 the outside failed.
+
+`lose_at_most` is a test of non-inferiority on the same rows: the upper end of the interval (a one-sided 95 % bound)
+must stay within it. The first model ever has no champion: that is said, and no failure.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from validation.candidate import Candidate, run_gate
+from validation.contract import Config
+from validation.gate import Measure, finite_or_none, within
+from validation.rules import PERFORMANCE_METRICS, Gate
+from validation.script import Refusal, door
+
+if TYPE_CHECKING:
+    from validation.judged import Judged
+
+
+def judge(candidate: Candidate, config: Config) -> list[Measure]:
+    """Measure each gate of PERFORMANCE."""
+    from validation.judged import judge_rows, test_rows
+    from validation.metrics import measure
+
+    rows = test_rows(config)
+    judged = judge_rows(candidate.folder, rows, config)
+    champion: Judged | None = None
+    unlike = ""
+    if candidate.champion_folder is not None:
+        try:
+            champion = judge_rows(candidate.champion_folder, rows, config)
+        except Refusal as error:
+            unlike = str(error)
+    measures = []
+    for gate in config.performance:
+        if gate.lose_at_most is not None:
+            measures.append(_compared(gate, candidate, judged, champion, unlike, config))
+            continue
+        value = measure(gate.metric, judged.outcome, judged.outputs)
+        verdict = within(value, at_least=gate.at_least, at_most=gate.at_most)
+        shown = measure(gate.metric, champion.outcome, champion.outputs) if champion else None
+        measures.append(
+            Measure(
+                gate.metric,
+                "",
+                finite_or_none(value),
+                gate.bound,
+                len(rows),
+                verdict,
+                gate.why,
+                champion=None if shown is None else finite_or_none(shown),
+            )
+        )
+    return measures
+
+
+def _compared(
+    gate: Gate, candidate: Candidate, judged: "Judged", champion: "Judged | None", unlike: str, config: Config
+) -> Measure:  # type: ignore[name-defined]
+    """Measure how much the candidate loses against the champion on the same rows."""
+    from validation.metrics import lost, lost_interval, measure
+
+    name, n = f"{gate.metric} lost to the champion", len(judged.outcome)
+    if candidate.champion is None:
+        return Measure(name, "", None, gate.bound, n, "first", "there is no champion yet: nothing to lose against")
+    against = f"version {candidate.champion.number}"
+    if candidate.champion.digest == candidate.version.digest:
+        return Measure(name, against, 0.0, gate.bound, n, "same", "the candidate is the champion, byte for byte")
+    if champion is None:
+        return Measure(name, against, None, gate.bound, n, "first", f"the line starts anew: {unlike}")
+    up = PERFORMANCE_METRICS[config.target.kind][gate.metric] == "up"
+    theirs = measure(gate.metric, champion.outcome, champion.outputs)
+    loss = lost(up, theirs, measure(gate.metric, judged.outcome, judged.outputs))
+    low, high = lost_interval(gate.metric, up, judged.outcome, champion.outputs, judged.outputs, config.seed)
+    known = math.isfinite(loss) and math.isfinite(low) and math.isfinite(high)
+    return Measure(
+        name,
+        against,
+        finite_or_none(loss),
+        gate.bound,
+        n,
+        within(high, at_most=gate.lose_at_most) if known else "fail",
+        gate.why,
+        interval=(low, high) if known else None,
+        champion=finite_or_none(theirs),
+    )
+
+
+@door
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the script."""
+    code = ("validation/performance.py", "validation/metrics.py")
+    return run_gate("performance", __doc__, argv, lambda config: config.performance, code, judge, compares=True)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
