@@ -1,24 +1,112 @@
-# The chain on a laptop. `make` alone lists the targets; Python 3.11 and make are all it needs.
-SHELL := bash
-.SHELLFLAGS := -eu -o pipefail -c
+# The chain on a laptop. `make` alone lists the targets; it needs Python 3.11 and make, nothing else.
+SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON ?= python$(shell cat .python-version)
-VENV ?= .venv
-PY := $(VENV)/bin/python
-LOCK := $(shell cksum < requirements.txt | tr ' ' -)
-READY := $(VENV)/.ready-$(LOCK)
+VENV ?= $(CURDIR)/.venv
+READY := $(VENV)/.ready-$(shell cksum < requirements.txt | tr -d ' ')
 MODEL_VERSION ?= $(shell sed -n 's/^model-version=//p' build/fit.txt 2>/dev/null)
-VERSION := --model-version "$(MODEL_VERSION)"
+VERSION = --model-version "$(MODEL_VERSION)"
+PORT = $(or $(GATEHOUSE_PORT),8000)
+TESTS ?=
 
-export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export PATH := $(VENV)/bin:$(PATH)
 export OMP_NUM_THREADS ?= 2
-export MLFLOW_DISABLE_TELEMETRY := true
-export GX_ANALYTICS_ENABLED := false
 
 GATES := performance fairness behaviour parity
 CHAIN := schema dataset fit gates export image deploy smoke promote
+TARGETS := help setup pipeline $(CHAIN) $(GATES) report stop freeze ui test lint format lock clean
 
-# Runs a stage and adds its wall time to build/times.txt
-stage = @mkdir -p build; TIMEFORMAT='%1R $@'; { time { $(1) 2>&3; }; } 3>&2 2>>build/times.txt
+.PHONY: $(TARGETS)
 
-.PHONY: help setup pipeline $(CHAIN) $(GATES) report stop freeze test lint format lock clean ui
+# Runs one stage, its wall time added to build/times.txt
+stage = @mkdir -p build; TIMEFORMAT='%1R $@'; { time { $(1); } 2>&3; } 3>&2 2>>build/times.txt
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1 # \2/p' Makefile | column -t -s '#'
+
+setup: $(READY) ## make .venv from the lock
+
+$(READY): requirements.txt
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not on this machine; install it, or set PYTHON=" >&2; exit 2; }
+	@rm -f $(VENV)/.ready-*
+	@$(PYTHON) -m venv --clear $(VENV)
+	@sed -n '/^uv==/,/[^\\]$$/p' requirements.txt > $(VENV)/uv.txt
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt
+	@$(VENV)/bin/uv pip sync --quiet --python $(VENV)/bin/python --require-hashes requirements.txt
+	@touch $@
+
+pipeline: setup ## the whole chain on the data that config.py names, ends with a running service
+	@mkdir -p build; rm -f build/times.txt
+	@for stage in $(CHAIN); do $(MAKE) --no-print-directory $$stage || exit $$?; done
+	@echo; echo "wall time, seconds"; awk '{ printf "  %-12s %6s\n", $$2, $$1; all += $$1 } END { printf "  %-12s %6.1f\n", "all", all }' build/times.txt
+	@echo; echo "service   http://127.0.0.1:$(PORT)/docs"; echo "report    build/report/index.html"; echo "stop it   make stop"
+
+schema: setup ## stage 1: every row keeps the contract
+	$(call stage,python -m validation.schema)
+
+dataset: setup ## stage 1: the whole table keeps its promises
+	$(call stage,python -m validation.dataset)
+
+fit: setup ## stage 2: train, prove, register
+	$(call stage,mkdir -p build && python -m train.fit > build/fit.txt && cat build/fit.txt)
+
+gates: setup ## stage 3: all four gates, then the report
+	@$(MAKE) --no-print-directory -k $(GATES); status=$$?; $(MAKE) --no-print-directory report && exit $$status
+
+performance: setup ## stage 3: good enough, and no worse than the champion
+	$(call stage,python -m validation.performance $(VERSION))
+
+fairness: setup ## stage 3: alike for every group
+	$(call stage,python -m validation.fairness $(VERSION))
+
+behaviour: setup ## stage 3: sane, whatever the figures
+	$(call stage,python -m validation.behaviour $(VERSION))
+
+parity: setup ## stage 3: the service computes what training computed
+	$(call stage,python -m validation.parity $(VERSION))
+
+report: setup ## stage 3: one report of all verdicts
+	$(call stage,python -m validation.report $(VERSION) > build/report.md && sed -n 1p build/report.md)
+
+export: setup ## stage 4: the bundle, build/model
+	$(call stage,python -m serve.export $(VERSION) --to build/model)
+
+image: setup ## stage 4: the image of the bundle, where a container engine answers
+	$(call stage,python -m infra.image --bundle build/model)
+
+deploy: setup ## stage 5: serve the bundle on this machine
+	$(call stage,python -m infra.deploy --environment local --bundle build/model $(VERSION))
+
+smoke: setup ## stage 5: golden rows over HTTP
+	$(call stage,python -m serve.smoke --url http://127.0.0.1:$(PORT) --bundle build/model)
+
+promote: setup ## stage 5: the version becomes the champion
+	$(call stage,python -m train.promote $(VERSION))
+
+stop: setup ## stop the local service
+	@python -m infra.deploy --environment local --remove
+
+freeze: setup ## record the test part and the reference of new data
+	@python -m train.init freeze
+
+ui: setup ## MLflow's pages on the embedded store
+	@mlflow ui --backend-store-uri sqlite:///$(CURDIR)/.mlflow/mlflow.db --host 127.0.0.1
+
+test: setup ## the tests; TESTS= narrows them
+	@python -m pytest $(TESTS)
+
+lint: setup ## style, types, workflows, Dockerfile
+	@ruff format --check .
+	@ruff check .
+	@mypy
+
+format: setup ## put the code in form
+	@ruff format .
+	@ruff check --fix .
+
+lock: setup ## compile both locks from their .in files
+	@uv pip compile --quiet --universal --python-version "$$(cat .python-version)" --generate-hashes --no-emit-index-url --no-header requirements.in -o requirements.txt
+	@uv pip compile --quiet --universal --python-version "$$(cat .python-version)" --generate-hashes --no-emit-index-url --no-header serve/requirements.in -c requirements.txt -o serve/requirements.txt
+
+clean: ## remove what can be made again; the registry in .mlflow stays
+	@rm -rf build

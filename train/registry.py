@@ -37,6 +37,8 @@ def _mlflow() -> Iterator[Any]:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+    # Where the script lies on this machine is nobody's business
+    os.environ["MLFLOW_RUN_CONTEXT"] = '{"mlflow.source.name": "python -m train.fit"}'
     warnings.filterwarnings("ignore", module="mlflow")
     import logging
 

@@ -1,0 +1,62 @@
+"""Stage 4: put a judged version into the folder that is served: the bundle.
+
+Reads   the registry, build/verdicts/*.json, SERVICE.
+Prints  nothing.
+Writes  the bundle: model/ (sealed at training, without what was derived from rows), release.json, service.json,
+        verdicts.json, card.md, and manifest.json with the SHA-256 of every other file; whole or not at all.
+Exits   0 written, 1 a verdict on the version is missing, red or about something else, 2 used or set up wrongly, 3 the
+        outside failed.
+"""
+
+import dataclasses
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from serve.bundle import KEPT_BACK, seal
+from serve.card import card
+from train import registry
+from validation import contract
+from validation.script import NO, YES, door, log, parser, to_json, version_number, writing_folder
+from validation.verdicts import collect
+
+
+@door
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the script."""
+    options = parser(__doc__)
+    options.add_argument("--model-version", type=version_number, required=True, help="the registered version")
+    options.add_argument("--to", type=Path, required=True, help="the bundle's folder; replaced if it exists")
+    given = options.parse_args(argv)
+    config = contract.load()
+    version = registry.view(config).version(given.model_version)
+    collected = collect(version)
+    if not collected.passed:
+        for fault in collected.faults:
+            log(f"not exported: {fault}")
+        return NO
+    release = {
+        "model": config.model.name,
+        "model_version": version.number,
+        "model_digest": version.digest,
+        "run_id": version.run_id,
+        "commit": version.tags.get("commit", "unknown"),
+        "data_digest": version.tags.get("data-digest", ""),
+        "lock_digest": version.tags.get("lock-digest", ""),
+    }
+    service = {"max_body_bytes": config.service.max_body_bytes, "max_rows": config.service.max_rows}
+    verdicts = {gate: dataclasses.asdict(verdict) for gate, verdict in collected.verdicts.items()}
+    folder = registry.model_folder(version)
+    with writing_folder(given.to) as fresh:
+        shutil.copytree(folder, fresh / "model", ignore=shutil.ignore_patterns(*KEPT_BACK))
+        (fresh / "release.json").write_text(to_json(release))
+        (fresh / "service.json").write_text(to_json(service))
+        (fresh / "verdicts.json").write_text(to_json(verdicts))
+        (fresh / "card.md").write_text(card(release, collected.verdicts, config), encoding="utf-8")
+        digest = seal(fresh)
+    log(f"{given.to}: {config.model.name}, version {version.number}, bundle {digest[:12]}")
+    return YES
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
