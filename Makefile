@@ -26,7 +26,7 @@ help: ## list the targets
 
 setup: $(READY) ## make .venv from the lock
 
-$(READY): requirements.txt
+$(READY): # named by the lock's checksum: times of files mean nothing after a clone
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not on this machine; install it, or set PYTHON=" >&2; exit 2; }
 	@rm -f $(VENV)/.ready-*
 	@$(PYTHON) -m venv --clear $(VENV)
@@ -108,5 +108,5 @@ lock: setup ## compile both locks from their .in files
 	@uv pip compile --quiet --universal --python-version "$$(cat .python-version)" --generate-hashes --no-emit-index-url --no-header requirements.in -o requirements.txt
 	@uv pip compile --quiet --universal --python-version "$$(cat .python-version)" --generate-hashes --no-emit-index-url --no-header serve/requirements.in -c requirements.txt -o serve/requirements.txt
 
-clean: ## remove what can be made again; the registry in .mlflow stays
+clean: stop ## stop the service, remove what can be made again; the registry in .mlflow stays
 	@rm -rf build

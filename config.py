@@ -28,7 +28,7 @@ DATA = "data/census.parquet"
 SHOW_VALUES = True  # may outputs quote values of rows? These are public; False withholds them
 REFERENCE = "data/reference.json"  # distributions that new data must resemble; `make freeze` records it
 
-# Every column of the data but the target, in order. `hidden` columns are checked and judged by, never seen by the model.
+# Every column of the data but the target, in order. `hidden` columns are checked, never seen by the model.
 FEATURES = (
     Number("age", low=17, high=100, unit="years", integer=True),
     Category(

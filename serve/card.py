@@ -43,7 +43,7 @@ def card(release: Mapping[str, Any], verdicts: Mapping[str, Verdict], config: Co
         "",
         "## Data",
         "",
-        f"`{config.data}`, SHA-256 `{release['data_digest']}`. A frozen part of the rows, kept out of training, judges.",
+        f"`{config.data}`, SHA-256 `{release['data_digest']}`. A frozen part of the rows judges; it never trains.",
         "",
         "## Fairness",
         "",

@@ -1,4 +1,4 @@
-"""The model as it serves: an ONNX graph and the contract of its inputs, from a sealed folder (numpy and onnxruntime only)."""
+"""The model as it serves: an ONNX graph and the contract of its inputs (numpy and onnxruntime only)."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -60,9 +60,9 @@ class Model:
         scores = self._session.run([self._output], feeds)[0]
         return np.asarray(scores, dtype="float32").reshape(len(scores), -1)
 
-    def choices(self, outputs: Outputs) -> npt.NDArray[np.intp]:
+    def choices(self, outputs: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.intp]:
         """Choose a label's place for each row of outputs, shape (rows,); the earlier label wins a tie."""
-        return np.argmax(outputs, axis=1)
+        return np.asarray(np.argmax(outputs, axis=1))
 
     def differs_from_golden(self) -> str | None:
         """Score the golden rows; say in a sentence what differs from the outputs recorded at training."""
@@ -78,5 +78,6 @@ def _tensor(values: Sequence[Any] | npt.NDArray[Any], spec: Mapping[str, Any]) -
     if spec["type"] == "number":
         return np.array(values, dtype="float32").reshape(-1, 1)
     texts = np.array(values, dtype=object).reshape(-1, 1)
-    texts[np.not_equal(texts, texts) | np.equal(texts, None)] = MISSING
+    absent = [value is None or value != value for value in texts[:, 0]]  # NaN is unlike itself
+    texts[absent] = MISSING
     return texts

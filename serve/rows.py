@@ -1,4 +1,4 @@
-"""The typed request of a bundle: decode JSON rows by the contract into columns, and say what is wrong with a bad one."""
+"""The typed request of a bundle: decode JSON rows by the contract into columns, or say what is wrong."""
 
 import math
 import re
@@ -12,7 +12,7 @@ Columns = dict[str, list[Any]]
 
 
 class BadRequest(Exception):
-    """A request that breaks the contract: the HTTP status, one sentence, and where it is known the field and the row."""
+    """A request that breaks the contract: HTTP status, one sentence, field and row where they are known."""
 
     def __init__(self, status: int, sentence: str, field: str | None = None, row: int | None = None) -> None:
         super().__init__(sentence)

@@ -1,4 +1,4 @@
-"""Stages 4 and 5: does the running service give what training recorded? The golden rows over HTTP, every output compared.
+"""Stages 4 and 5: does the running service give what training recorded? The golden rows, over HTTP.
 
 Usage: python -m serve.smoke --url http://127.0.0.1:8000 --bundle build/model
 

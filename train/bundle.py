@@ -18,7 +18,7 @@ from sklearn.pipeline import Pipeline
 
 from serve.bundle import seal
 from serve.model import Model
-from train.data import Parts, model_inputs
+from train.data import Parts, as_columns, model_inputs
 from validation.columns import Category, Number, Quantity
 from validation.contract import Config
 from validation.script import Refusal, to_json
@@ -126,9 +126,9 @@ def seal_model(folder: Path, pipeline: Pipeline, parts: Parts, config: Config) -
     fitted = fitted_outputs(pipeline, test, config)
     seal(folder)
     model = Model(folder)
-    served_golden = model.outputs({name: golden[name].tolist() for name in golden})
+    served_golden = model.outputs(as_columns(golden))
     prove(model, served_golden, fitted_golden, "the golden rows", config)
-    prove(model, model.outputs({name: test[name].to_numpy() for name in test}), fitted, "the test rows", config)
+    prove(model, model.outputs(as_columns(test)), fitted, "the test rows", config)
     (folder / "golden.json").write_text(to_json(content | {"outputs": served_golden.tolist()}))
     (folder / "drift.json").write_text(to_json(drift_reference(model, parts.train, config)))
     write_outputs(folder / "outputs.parquet", parts.test.index, fitted)
@@ -168,7 +168,7 @@ def drift_reference(model: Model, frame: pd.DataFrame, config: Config) -> dict[s
             counted["other"] = int(counts[counts < RARE].sum())
         columns[column.name] = counted
     inputs = model_inputs(frame, config)
-    scores = model.outputs({name: inputs[name].to_numpy() for name in inputs})[:, -1]
+    scores = model.outputs(as_columns(inputs))[:, -1]
     low, high = (config.target.low, config.target.high) if isinstance(config.target, Quantity) else (0.0, 1.0)
     histogram, edges = np.histogram(np.clip(scores, low, high), bins=20, range=(low, high))
     return {"rows": len(frame), "columns": columns, "outputs": {"edges": edges.tolist(), "counts": histogram.tolist()}}

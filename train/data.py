@@ -9,6 +9,7 @@ import hashlib
 import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -128,6 +129,11 @@ def model_inputs(frame: pd.DataFrame, config: Config) -> pd.DataFrame:
     return pd.DataFrame(columns, index=frame.index)
 
 
+def as_columns(inputs: pd.DataFrame) -> "dict[str, np.ndarray[Any, Any]]":
+    """Split model inputs into the columns that `serve.model` takes."""
+    return {str(name): inputs[name].to_numpy() for name in inputs}
+
+
 def outcomes(frame: pd.DataFrame, config: Config) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
     """Return the target, shape (rows,): the label's place in the order of the probabilities, or the quantity itself.
 
@@ -135,8 +141,8 @@ def outcomes(frame: pd.DataFrame, config: Config) -> "np.ndarray[tuple[int], np.
     """
     values = frame[config.target.name]
     if isinstance(config.target, Quantity):
-        return values.to_numpy("float64")
+        return np.asarray(values, dtype="float64")
     places = values.map({label: place for place, label in enumerate(config.target.labels)})
     if places.isna().any():
         raise Refusal(f"column {config.target.name} holds an undeclared label; `make schema` tells in which rows")
-    return places.to_numpy("float64")
+    return np.asarray(places, dtype="float64")

@@ -123,11 +123,11 @@ def fit(config: Config, data: str, mark: str) -> int:
 def _test_metrics(folder: Path, parts: "Parts", config: Config) -> dict[str, float]:
     """Measure the sealed model on the frozen test part, for the record; the gates measure again and decide."""
     from serve.model import Model
-    from train.data import model_inputs, outcomes
+    from train.data import as_columns, model_inputs, outcomes
     from validation.metrics import measure
 
     inputs = model_inputs(parts.test, config)
-    outputs = Model(folder).outputs({name: inputs[name].to_numpy() for name in inputs}).astype("float64")
+    outputs = Model(folder).outputs(as_columns(inputs)).astype("float64")
     outcome = outcomes(parts.test, config)
     return {f"test_{name}": measure(name, outcome, outputs) for name in PERFORMANCE_METRICS[config.target.kind]}
 

@@ -57,7 +57,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         registry.set_alias(config, "champion", number)
     facts = registry.view(config).version(number).tags
     result(
-        "| model | version | digest | promoted by | promoted at | in place of |\n| --- | --- | --- | --- | --- | --- |\n"
+        "| model | version | digest | promoted by | promoted at | in place of |\n"
+        "| --- | --- | --- | --- | --- | --- |\n"
         f"| {config.model.name} | {number} | `{version.digest[:12]}` | {facts.get('promoted-by', '')} |"
         f" {facts.get('promoted-at', '')} | {_name(now) if now != number else 'itself'} |\n"
     )

@@ -53,7 +53,7 @@ def _sample(judged: Judged, config: Config) -> pd.DataFrame:
     return judged.inputs.sample(n=n, random_state=config.seed)
 
 
-def _illegal(judged: Judged, sample: pd.DataFrame, column: str, value: object, config: Config) -> Flags:
+def _illegal(judged: Judged, sample: pd.DataFrame, column: str, value: "str | np.float32", config: Config) -> Flags:
     outputs = score(judged.model, sample.assign(**{column: value}))
     legal = np.isfinite(outputs).all(axis=1)
     if config.target.labels:

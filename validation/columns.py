@@ -53,7 +53,7 @@ class Number:
 
 @dataclass(frozen=True)
 class Category:
-    """A text column with a closed list of values; an `unseen` value is rejected by the service, or scored as "other"."""
+    """A text column with a closed list of values; the service rejects an `unseen` one, or scores it as "other"."""
 
     name: str
     values: tuple[str, ...]

@@ -113,16 +113,11 @@ class Config:
             )
             require(self.target.kind != "quantity", "MODEL: reweighing needs labels, the target is a Quantity")
         for rule in self.dataset:
-            for field in ("column", "other"):
-                name = getattr(rule, field, None)
-                require(
-                    name is None or name in self.columns, f"DATASET: {rule!r} names {name!r}, which no column declares"
-                )
+            named = [getattr(rule, field) for field in ("column", "other") if hasattr(rule, field)]
             if isinstance(rule, Share) and rule.where is not None:
-                require(
-                    rule.where[0] in self.columns,
-                    f"DATASET: {rule!r} names {rule.where[0]!r}, which no column declares",
-                )
+                named.append(rule.where[0])
+            for column in named:
+                require(column in self.columns, f"DATASET: {rule!r} names {column!r}, which no column declares")
         require(
             any(isinstance(rule, Rows) for rule in self.dataset),
             "DATASET: a Rows bound is needed; an empty table passes all else",
@@ -140,7 +135,7 @@ class Config:
         judged = {gate.by for gate in self.fairness}
         require(
             not self.fairness or judged == set(self.sensitive),
-            f"FAIRNESS: no gate judges by {', '.join(sorted(set(self.sensitive) - judged))}; add one, or take it from SENSITIVE",
+            f"FAIRNESS: no gate judges by {', '.join(sorted(set(self.sensitive) - judged))}; add one",
         )
         require(bool(self.fairness) or not self.sensitive, "FAIRNESS is empty although SENSITIVE names columns")
 

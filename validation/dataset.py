@@ -1,4 +1,4 @@
-"""Stage 1: does the table as a whole keep its promises? Volume, balance, missing shares, cross-column rules, distributions.
+"""Stage 1: does the table as a whole keep its promises? Volume, balance, missing, columns together, distributions.
 
 Reads   the data that config.py names, DATASET, the recorded reference.
 Prints  a table of every expectation with its observed value.

@@ -20,7 +20,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Share:
-    """From `at_least` to `at_most` (0 to 1) of the rows hold `value` in `column`; `where` narrows them to (column, value)."""
+    """A share from `at_least` to `at_most` of the rows holds `value`; `where`, (column, value), narrows them."""
 
     column: str
     value: str | int

@@ -23,7 +23,7 @@ def judge(candidate: Candidate, config: Config) -> list[Measure]:
     from validation.judged import judge_rows, test_rows
 
     judged = judge_rows(candidate.folder, test_rows(config), config)
-    choices = judged.model.choices(judged.outputs) if config.target.labels else judged.outputs[:, 0]
+    choices = judged.model.choices(judged.outputs).astype("float64") if config.target.labels else judged.outputs[:, 0]
     return judge_groups(judged.rows, judged.outcome, choices, config)
 
 

@@ -20,7 +20,7 @@ PASSING = ("pass", "same", "first", "shown")  # same as the champion; nothing to
 
 @dataclass(frozen=True)
 class Measure:
-    """One line of a verdict: what was measured, for whom, on how many rows, against which bound, and what came of it."""
+    """One line of a verdict: what was measured, for whom, on `n` rows, against which bound, and what came of it."""
 
     measure: str
     group: str
@@ -80,7 +80,7 @@ def code_digest(*modules: str) -> str:
 
 
 def decide(gate: str, key: str, work: Callable[[], Verdict]) -> int:
-    """Give the standing verdict when nothing it looked at has changed, else work it out; print it and return the exit code."""
+    """Print the standing verdict while nothing it looked at has changed, else a new one; return the exit code."""
     path = VERDICTS / f"{gate}.json"
     standing = _standing(path, key)
     if standing is None:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from serve.bundle import BundleError
 from serve.model import Model
-from train.data import load, model_inputs, outcomes, split
+from train.data import as_columns, load, model_inputs, outcomes, split
 from validation.contract import Config
 from validation.script import Refusal
 
@@ -18,7 +18,7 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Judged:
-    """A model and the rows it is judged on: all columns, the model's inputs, outcomes and outputs, in the same order."""
+    """A model and the rows it is judged on: all columns, the inputs, outcomes and outputs, in the same order."""
 
     model: Model
     rows: pd.DataFrame
@@ -45,7 +45,7 @@ def test_rows(config: Config) -> pd.DataFrame:
 
 def score(model: Model, inputs: pd.DataFrame) -> Array:
     """Score model inputs by the path that serves: shape (rows, labels), or (rows, 1)."""
-    return model.outputs({name: inputs[name].to_numpy() for name in inputs}).astype("float64")
+    return model.outputs(as_columns(inputs)).astype("float64")
 
 
 def judge_rows(folder: Path, rows: pd.DataFrame, config: Config) -> Judged:

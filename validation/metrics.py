@@ -13,7 +13,7 @@ Array = npt.NDArray[np.float64]
 
 
 def log_loss(outcome: Array, outputs: Array) -> float:
-    """Mean negative log probability of the true label, in nats; probabilities are kept within float32's reach of 0 and 1."""
+    """Mean negative log probability of the true label, in nats; probabilities stay a float32 step off 0 and 1."""
     true = outputs[np.arange(len(outcome)), outcome.astype(int)]
     smallest = float(np.finfo("float32").eps)
     return float(-np.log(np.clip(true, smallest, 1 - smallest)).mean())

@@ -1,4 +1,4 @@
-"""Stage 3: does the service compute what training computed? Every test row and every golden row, by the code that serves.
+"""Stage 3: does the service compute what training computed? Every test and golden row, by the code that serves.
 
 Reads   the registry: the sealed model and the outputs that the fitted pipeline gave; the frozen test part, PARITY.
 Prints  a table: largest difference and flipped labels, by set of rows.

@@ -62,7 +62,7 @@ def judge(candidate: Candidate, config: Config) -> list[Measure]:
 
 def _compared(
     gate: Gate, candidate: Candidate, judged: "Judged", champion: "Judged | None", unlike: str, config: Config
-) -> Measure:  # type: ignore[name-defined]
+) -> Measure:
     """Measure how much the candidate loses against the champion on the same rows."""
     from validation.metrics import lost, lost_interval, measure
 

@@ -92,8 +92,9 @@ def _rows(measures: Sequence[object]) -> str:
 PAGE_TEMPLATE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title><style>
-body {{ font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem; padding: 0 1rem; color: #1a1a1a; background: #fff }}
-table {{ border-collapse: collapse; font-size: 14px }} th, td {{ border-bottom: 1px solid #ccc; padding: .3rem .6rem; text-align: left }}
+body {{ font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem; padding: 0 1rem }}
+body {{ color: #1a1a1a; background: #fff }} table {{ border-collapse: collapse; font-size: 14px }}
+th, td {{ border-bottom: 1px solid #ccc; padding: .3rem .6rem; text-align: left }}
 td:nth-child(3), td:nth-child(7) {{ text-align: right; font-variant-numeric: tabular-nums }}
 .scroll {{ overflow-x: auto }} code {{ overflow-wrap: anywhere }}
 .pass, .same, .first {{ color: #12652f }} .fail {{ color: #a3121e; font-weight: 700 }}

@@ -134,12 +134,12 @@ def _terminate_as_interrupt() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def writing(path: Path, mode: str = "w") -> Iterator[TextIO]:
+def writing(path: Path) -> Iterator[TextIO]:
     """Open a file under a temporary name beside `path`; it takes its name when the block ends well, else it is gone."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
-        with os.fdopen(handle, mode) as file:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
             yield file
         Path(name).chmod(0o644)
         Path(name).replace(path)

@@ -25,7 +25,7 @@ class Collected:
 
 
 def collect(version: Version) -> Collected:
-    """Read every gate's verdict and hold it against the version: one that is missing, red or of another model is a fault."""
+    """Hold every gate's verdict against the version: one that is missing, red or of another model is a fault."""
     verdicts: dict[str, Verdict] = {}
     faults: list[str] = []
     for gate in (*DATA_GATES, *MODEL_GATES):
