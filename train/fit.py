@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from train import registry
 from train.source import data_digest
+from train.view import Run
 from validation import contract
 from validation.contract import Config
 from validation.rules import PERFORMANCE_METRICS
@@ -89,7 +90,7 @@ def fit(config: Config, data: str, mark: str) -> int:
         identity = seal_model(folder, pipeline, parts, config)
         libraries = ("scikit-learn", "skl2onnx", "onnxruntime", "numpy", "pandas")
         environment = {f"library.{name}": version(name) for name in libraries}
-        run = registry.Run(
+        run = Run(
             parameters={
                 "estimator": type(pipeline[-1]).__name__,
                 "reweigh_by": config.model.reweigh_by,

@@ -13,14 +13,13 @@ import sqlite3
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from serve.bundle import MANIFEST, BundleError, read_json, read_manifest, verify
 from train import embedded
 from train.embedded import EXPERIMENT, STORE
-from train.view import Version, View
+from train.view import Run, Version, View
 from validation.contract import Config
 from validation.script import BUILD, OutsideError, Refusal, log, writing_folder
 
@@ -134,17 +133,6 @@ def model_folder(version: Version) -> Path:
 def _download(version: Version, folder: str) -> Path:
     with _mlflow() as mlflow:
         return Path(mlflow.artifacts.download_artifacts(f"models:/{version.model_id}", dst_path=folder))
-
-
-@dataclass(frozen=True)
-class Run:
-    """What a training run leaves in MLflow beside the model."""
-
-    parameters: Mapping[str, Any]
-    metrics: Mapping[str, float]
-    tags: Mapping[str, str]
-    data_digest: str
-    data_source: str
 
 
 def register(config: Config, folder: Path, run: Run, version_tags: Mapping[str, str]) -> int:

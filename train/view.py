@@ -1,7 +1,8 @@
-"""What the registry knows, as plain values: versions and aliases (stdlib only)."""
+"""What the registry knows and takes, as plain values: versions, aliases, runs (stdlib only)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from validation.script import Refusal
 
@@ -49,3 +50,14 @@ class View:
 
 def _spans(numbers: list[int]) -> str:
     return f"version {numbers[0]}" if len(numbers) == 1 else f"versions {numbers[0]} to {numbers[-1]}"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a training run leaves in MLflow beside the model."""
+
+    parameters: Mapping[str, Any]
+    metrics: Mapping[str, float]
+    tags: Mapping[str, str]
+    data_digest: str
+    data_source: str

@@ -1,0 +1,180 @@
+"""A workspace is a copy of this repository to do as one likes in; `chain` is one where the chain has run."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pandas as pd
+import pytest
+from filelock import FileLock
+
+from train.data import load
+from validation import contract
+from validation.contract import Config
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+# Runs several scripts in one process, so that the libraries are imported once
+DRIVER = """
+import contextlib, importlib, io, json, sys
+done = []
+for module, *arguments in json.loads(sys.argv[1]):
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            code = importlib.import_module(module).main(arguments)
+        except SystemExit as exit:
+            code = exit.code
+    done.append([code, out.getvalue(), err.getvalue()])
+print(json.dumps(done))
+"""
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What one script did."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A copy of the repository."""
+
+    root: Path
+
+    def environment(self) -> dict[str, str]:
+        """The caller's environment without what would lead out of the workspace."""
+        unwanted = ("MLFLOW_TRACKING_URI", "GITHUB_ACTOR", "GITHUB_SHA", "PYTHONPATH", "GATEHOUSE_TRACEBACK")
+        kept = {name: value for name, value in os.environ.items() if name not in unwanted}
+        return kept | {"OMP_NUM_THREADS": "2"}
+
+    def start(self, *arguments: str, **more: object) -> "subprocess.Popen[str]":
+        """Start `python -m ...`."""
+        return subprocess.Popen(
+            [sys.executable, "-m", *arguments],
+            cwd=self.root, env=self.environment(), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more,
+        )  # fmt: skip
+
+    def run(self, *arguments: str, **more: object) -> Ran:
+        """Run `python -m ...` as a user would."""
+        process = self.start(*arguments, **more)
+        out, err = process.communicate(timeout=300)
+        return Ran(process.returncode, out, err)
+
+    def run_all(self, *scripts: Sequence[str]) -> list[Ran]:
+        """Run several scripts in one process, whatever their exit codes."""
+        command = [sys.executable, "-c", DRIVER, json.dumps(scripts)]
+        done = subprocess.run(
+            command, cwd=self.root, env=self.environment(), text=True, capture_output=True, timeout=600
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        return [Ran(*fields) for fields in json.loads(done.stdout)]
+
+    def change(self, name: str, old: str, new: str) -> None:
+        """Change the text of a file; `old` must be there."""
+        path = self.root / name
+        text = path.read_text()
+        assert old in text, f"{name} does not hold {old!r}"
+        path.write_text(text.replace(old, new))
+
+
+def copy_of(source: Path, target: Path) -> Workspace:
+    """Copy the rooms; tests, caches and history stay behind."""
+    for name in ("config.py", "requirements.txt", ".python-version", "data", "train", "validation", "serve", "infra"):
+        if (source / name).is_dir():
+            shutil.copytree(source / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
+        elif (source / name).is_file():
+            target.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source / name, target / name)
+    return Workspace(target)
+
+
+@pytest.fixture(scope="session")
+def config() -> Config:
+    """The contract of the bundled example."""
+    return contract.load()
+
+
+@pytest.fixture(scope="session")
+def frame(config: Config) -> pd.DataFrame:
+    """The bundled data; copy before changing them."""
+    return load(config)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    """A fresh copy of the repository."""
+    return copy_of(REPOSITORY, tmp_path / "workspace")
+
+
+JUDGES = [[f"validation.{gate}", "--model-version", "1"] for gate in ("performance", "fairness", "behaviour", "parity")]
+CHAIN: list[list[str]] = [
+    ["validation.schema"],
+    ["validation.dataset"],
+    ["train.fit"],
+    *JUDGES,
+    ["validation.report", "--model-version", "1"],
+    ["serve.export", "--model-version", "1", "--to", "build/model"],
+    ["train.promote", "--model-version", "1"],
+]
+
+
+@pytest.fixture(scope="session")
+def chain(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A workspace in which the whole chain has run once; shared by all tests and workers: read it, copy it."""
+    shared = tmp_path_factory.getbasetemp()
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        shared = shared.parent
+    root = shared / "chain"
+    with FileLock(shared / "chain.lock"):
+        if not (root / "done").exists():
+            workspace = copy_of(REPOSITORY, root)
+            for script, ran in zip(CHAIN, workspace.run_all(*CHAIN), strict=True):
+                assert ran.code == 0, f"{script}: {ran.err}"
+            (root / "done").touch()
+    return Workspace(root)
+
+
+@pytest.fixture
+def chain_copy(chain: Workspace, tmp_path: Path) -> Workspace:
+    """A copy of the workspace in which the chain has run."""
+    shutil.copytree(chain.root, tmp_path / "chain")
+    return Workspace(tmp_path / "chain")
+
+
+@pytest.fixture
+def serving(chain: Workspace) -> Iterator[Callable[..., str]]:
+    """Start a service of the chain's bundle; give its address."""
+    started = []
+
+    def start(bundle: Path | None = None) -> str:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+        environment = chain.environment() | {"BUNDLE": str(bundle or chain.root / "build/model"), "PORT": str(port)}
+        process = subprocess.Popen([sys.executable, "-m", "serve.app"], cwd=chain.root, env=environment)
+        started.append(process)
+        url = f"http://127.0.0.1:{port}"
+        for _ in range(600):
+            try:
+                if httpx.get(f"{url}/readyz", trust_env=False).status_code == 200:
+                    return url
+            except httpx.HTTPError:
+                assert process.poll() is None, "the service ended before it was ready"
+                time.sleep(0.05)
+        raise AssertionError("the service is not ready after 30 s")
+
+    yield start
+    for process in started:
+        process.terminate()
+        process.wait(timeout=30)

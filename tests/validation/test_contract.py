@@ -1,0 +1,105 @@
+"""config.py: what it may say, and how it is refused."""
+
+import math
+
+import pytest
+
+from validation.columns import Binary, Category, Classes, Number, Quantity
+from validation.contract import Config
+from validation.rules import FAIRNESS_METRICS, PERFORMANCE_METRICS, Direction, Gate
+from validation.script import Refusal
+
+
+def test_the_model_sees_no_hidden_column(config: Config) -> None:
+    """Sensitive columns are in the data and not among the model's inputs."""
+    inputs = {column.name for column in config.inputs}
+    assert not inputs & set(config.sensitive)
+    assert set(config.sensitive) <= set(config.columns)
+
+
+BROKEN = {
+    "a typo in a keyword": ('low=17, high=100, unit="years"', 'low=17, hihg=100, unit="years"', "hihg"),
+    "bounds turned round": ('"age", low=17, high=100', '"age", low=100, high=17', "low=100 must be below high=17"),
+    "two bounds": (
+        'Gate("roc_auc", at_least=0.915',
+        'Gate("roc_auc", at_most=1.0, at_least=0.915',
+        "exactly one bound",
+    ),
+    "no bound": ('Gate("roc_auc", at_least=0.915, ', 'Gate("roc_auc", ', "exactly one bound, not none"),
+    "a metric nobody measures": ('Gate("roc_auc", at_least', 'Gate("rock_auc", at_least', "nobody measures 'rock_auc'"),
+    "the wrong side": ('Gate("log_loss", at_most=0.30', 'Gate("log_loss", at_least=0.30', "bounds the wrong side"),
+    "no reason": ('why="the default reaches 0.28; wrong scores rank well and fail here"', 'why=""', "say why"),
+    "NaN as a bound": ("at_least=0.915", 'at_least=float("nan")', "must be a finite number"),
+    "an unknown sensitive column": ('SENSITIVE = ("sex", "race")', 'SENSITIVE = ("sex", "rase")', "'rase'"),
+    "a sensitive column that no gate judges": (
+        'Gate("equalized_odds_difference", by="race"',
+        'Gate("equalized_odds_difference", by="sex"',
+        "no gate judges by race",
+    ),
+    "a column twice": ('Number("age"', 'Number("fnlwgt"', "declared twice"),
+    "a value twice": ('values=("Female", "Male")', 'values=("Male", "Male")', "listed twice"),
+    "no row count": (
+        "    Rows(at_least=40_000, at_most=1_000_000,",
+        "    Duplicates(at_most=0.5,",
+        "a Rows bound is needed",
+    ),
+    "a syntax error": ("SEED = 20_261_122", "SEED = = 1", "SyntaxError"),
+    "an unset name": ("SEED = 20_261_122", "", "does not set SEED"),
+    "an undefined name": ("SEED = 20_261_122", "SEED = sead", "sead"),
+}
+
+
+@pytest.mark.parametrize(("old", "new", "said"), BROKEN.values(), ids=BROKEN.keys())
+def test_a_broken_config_is_one_sentence(workspace, old: str, new: str, said: str) -> None:
+    """Whatever is wrong in config.py is named in one line, exit code 2, and nothing runs."""
+    workspace.change("config.py", old, new)
+    ran = workspace.run("validation.schema")
+    assert (ran.code, ran.out) == (2, "")
+    assert said in ran.err
+    assert "config.py" in ran.err
+    assert len(ran.err.strip().splitlines()) == 1
+
+
+def test_a_missing_config_is_one_sentence(workspace) -> None:
+    """Without config.py every script says so."""
+    (workspace.root / "config.py").unlink()
+    ran = workspace.run("validation.schema")
+    assert ran.code == 2
+    assert "config.py is missing" in ran.err
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda: Number("n", low=math.nan, high=1),
+        lambda: Number("n", low=0, high=math.inf),
+        lambda: Number("n", low=0, high=2**25, integer=True),
+        lambda: Number(" n", low=0, high=1),
+        lambda: Category("c", values=("a",)),
+        lambda: Category("c", values=("a", "")),
+        lambda: Category("c", values=("a", 1)),
+        lambda: Category("c", values=("a", "b"), unseen="maybe"),
+        lambda: Binary("t", positive=1, negative="no"),
+        lambda: Binary("t", positive="yes", negative="yes"),
+        lambda: Binary("t", positive=True, negative=False),
+        lambda: Classes("t", values=("a", "b")),
+        lambda: Quantity("t", low=1, high=0),
+        lambda: Direction("n", gives="up", step=1, tolerate=0, why="w"),
+        lambda: Direction("n", gives="more", step=0, tolerate=0, why="w"),
+        lambda: Gate("accuracy", lose_at_most=-0.1, why="w"),
+        lambda: Gate("accuracy", at_least=True, why="w"),
+    ],
+)
+def test_a_value_that_means_nothing_is_refused(wrong) -> None:
+    """Columns, targets and gates check themselves."""
+    with pytest.raises(Refusal):
+        wrong()
+
+
+def test_every_metric_that_config_may_name_is_measured() -> None:
+    """The names that config.py may use are those that the gates know, for each kind of target."""
+    from validation.metrics import METRICS
+
+    named = {metric for metrics in PERFORMANCE_METRICS.values() for metric in metrics}
+    assert named == set(METRICS)
+    assert set(FAIRNESS_METRICS) == set(PERFORMANCE_METRICS)
