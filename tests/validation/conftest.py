@@ -1,0 +1,73 @@
+"""Models to judge: sealed in seconds from a part of the rows, good ones and poisoned ones."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from train.bundle import seal_model
+from train.data import Parts, model_inputs, outcomes, split
+from train.model import ESTIMATOR, build, sample_weights
+from train.view import Version
+from validation import judged
+from validation.candidate import Candidate
+from validation.contract import Config
+
+
+@pytest.fixture(scope="session")
+def parts(frame: pd.DataFrame, config: Config) -> Parts:
+    """The bundled data, split."""
+    return split(frame, config)
+
+
+@pytest.fixture(scope="session")
+def rows(parts: Parts) -> pd.DataFrame:
+    """The frozen test part."""
+    return parts.test
+
+
+@pytest.fixture(autouse=True)
+def same_rows(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Load the test part once, not once a test."""
+    if "candidate" in request.fixturenames:
+        kept = request.getfixturevalue("rows")
+        monkeypatch.setattr(judged, "test_rows", lambda _: kept)
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory, parts: Parts, config: Config) -> Callable[..., Path]:
+    """Fit and seal a model; `spoil` changes the training rows or outcomes first, `changed` the config."""
+    kept: dict[str, Path] = {}
+
+    def make(name: str, spoil: Callable[..., tuple[pd.DataFrame, np.ndarray]] | None = None, **changed: object) -> Path:
+        if name not in kept:
+            settings = replace(config, **changed)
+            train, outcome = parts.train, outcomes(parts.train, settings)
+            if spoil is not None:
+                train, outcome = spoil(train, outcome)
+            weights = {f"{ESTIMATOR}__sample_weight": sample_weights(train, outcome, settings)}
+            pipeline = build(settings).fit(model_inputs(train, settings), outcome, **weights)
+            folder = tmp_path_factory.mktemp("model")
+            seal_model(folder, pipeline, replace(parts, train=train), settings)
+            kept[name] = folder
+        return kept[name]
+
+    return make
+
+
+@pytest.fixture
+def candidate(made: Callable[..., Path]) -> Callable[..., Candidate]:
+    """Put a folder under judgement, against a champion's or none."""
+
+    def propose(folder: Path, champion: Path | None = None) -> Candidate:
+        return Candidate(version(2, folder), folder, version(1, champion) if champion else None, champion)
+
+    return propose
+
+
+def version(number: int, folder: Path) -> Version:
+    """Register a folder on paper."""
+    return Version(number, f"digest of {folder}", "", "", "", "", {})
