@@ -11,6 +11,7 @@ TESTS ?=
 
 export PATH := $(VENV)/bin:$(PATH)
 export OMP_NUM_THREADS ?= 2
+export OMP_WAIT_POLICY ?= passive # two fits on two cores would spin against each other for minutes
 
 GATES := performance fairness behaviour parity
 CHAIN := schema dataset fit gates export image deploy smoke promote
@@ -93,7 +94,7 @@ ui: setup ## MLflow's pages on the embedded store
 	@mlflow ui --backend-store-uri sqlite:///$(CURDIR)/.mlflow/mlflow.db --host 127.0.0.1
 
 test: setup ## the tests; TESTS= narrows them
-	@python -m pytest $(TESTS)
+	@OMP_NUM_THREADS=1 python -m pytest --numprocesses auto --dist loadfile $(TESTS)
 
 lint: setup ## style, types, workflows, Dockerfile
 	@ruff format --check .

@@ -56,8 +56,7 @@ class Workspace:
     def environment(self) -> dict[str, str]:
         """The caller's environment without what would lead out of the workspace."""
         unwanted = ("MLFLOW_TRACKING_URI", "GITHUB_ACTOR", "GITHUB_SHA", "PYTHONPATH", "GATEHOUSE_TRACEBACK")
-        kept = {name: value for name, value in os.environ.items() if name not in unwanted}
-        return kept | {"OMP_NUM_THREADS": "2"}
+        return {name: value for name, value in os.environ.items() if name not in unwanted}
 
     def start(self, *arguments: str, **more: object) -> "subprocess.Popen[str]":
         """Start `python -m ...`."""

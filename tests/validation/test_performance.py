@@ -118,7 +118,7 @@ def test_the_script_refuses_a_version_that_does_not_exist(chain) -> None:
     assert "model version 99 does not exist in the registry: it has version 1" in ran.err
 
 
-@pytest.mark.parametrize("given", ["0", "-1", "one", "", "1.0", "١"])
+@pytest.mark.parametrize("given", ["0", "-1", "one", "", "1.0", "\u0661"])
 def test_the_script_refuses_what_is_no_version(chain, given) -> None:
     """Only whole numbers from 1 name a version."""
     ran = chain.run("validation.performance", f"--model-version={given}")

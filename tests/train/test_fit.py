@@ -1,0 +1,162 @@
+"""Fit: one version for one fingerprint, the same bytes twice, nothing half-registered."""
+
+import json
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from train.fit import CODE
+
+
+def versions(workspace) -> list[int]:
+    """List the registered versions, asked from MLflow itself."""
+    code = (
+        "import sys; sys.path.insert(0, '.')\n"
+        "from train import registry; from validation import contract\n"
+        "print(sorted(registry._ask(contract.load()).versions))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=workspace.root, env=workspace.environment(), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_the_same_fingerprint_is_the_same_version(chain_copy) -> None:
+    """With nothing changed there is no second version."""
+    ran = chain_copy.run("train.fit")
+    assert (ran.code, ran.out) == (0, "model-version=1\nreused=true\n")
+
+
+def test_what_fit_does_not_read_retrains_nothing(chain_copy) -> None:
+    """A changed gate, limit or README is no reason to train."""
+    chain_copy.change("config.py", "at_least=0.915", "at_least=0.9")
+    chain_copy.change("config.py", "max_rows=10_000", "max_rows=9_000")
+    chain_copy.change("validation/gate.py", '"""What every gate', '"""Whatever every gate')
+    assert chain_copy.run("train.fit").out == "model-version=1\nreused=true\n"
+
+
+def test_what_fit_reads_makes_a_version(chain_copy) -> None:
+    """A changed parameter is a new model; the champion stays who it was."""
+    chain_copy.change("config.py", '"max_iter": 100', '"max_iter": 20')
+    ran = chain_copy.run("train.fit")
+    assert (ran.code, ran.out) == (0, "model-version=2\n")
+    view = json.loads((chain_copy.root / ".mlflow/view.json").read_text())
+    assert view["aliases"] == {"challenger": 2, "champion": 1}
+    assert view["versions"]["1"]["digest"] != view["versions"]["2"]["digest"]
+
+
+def test_training_twice_gives_the_same_bytes(chain, workspace) -> None:
+    """Another folder, another process, another store: the same model digest."""
+    assert workspace.run("train.fit").code == 0
+    digests = [
+        json.loads((place.root / ".mlflow/view.json").read_text())["versions"]["1"]["digest"]
+        for place in (chain, workspace)
+    ]
+    assert digests[0] == digests[1]
+
+
+def test_the_fingerprint_covers_every_module_that_fit_runs(workspace) -> None:
+    """CODE lists our modules that a fit imports, but for those that only carry its result or its words."""
+    (workspace.root / "list.py").write_text(
+        "import sys, runpy\nfrom train import fit\ncode = fit.main([])\n"
+        "root = sys.path[0]\n"
+        "print('\\n'.join(sorted(m.__file__[len(root) + 1:] for m in list(sys.modules.values())"
+        " if (getattr(m, '__file__', None) or '').startswith(root))))\n"
+    )
+    ran = workspace.run("list")
+    imported = {line for line in ran.out.splitlines() if line.endswith(".py")}
+    around = {
+        "config.py",  # its values are in the fingerprint
+        "list.py",
+        "train/embedded.py",
+        "train/registry.py",
+        "train/view.py",
+        "validation/contract.py",
+        "validation/expectations.py",
+        "validation/rules.py",
+        "validation/script.py",
+    }
+    assert imported - around == set(CODE)
+
+
+def test_the_run_says_what_it_was_made_from(chain) -> None:
+    """Parameters, metrics, data set with its whole digest, commit and lock are in MLflow."""
+    import sqlite3
+
+    database = sqlite3.connect(chain.root / ".mlflow/mlflow.db")
+    tags = dict(database.execute("select key, value from tags"))
+    assert {"commit", "data-digest", "lock-digest", "python", "fingerprint"} <= set(tags)
+    assert dict(database.execute("select key, value from params"))["reweigh_by"] == "sex"
+    metrics = dict(database.execute("select key, value from metrics"))
+    assert metrics["test_roc_auc"] > 0.9
+    assert database.execute("select digest from datasets").fetchall() == [(tags["data-digest"][:36],)]
+    assert database.execute("select status from runs").fetchall() == [("FINISHED",)]
+
+
+@pytest.mark.parametrize("moment", ["fitting on", "fitted in", "Successfully registered"])
+def test_an_interrupted_fit_leaves_no_version(workspace, moment) -> None:
+    """Ctrl-C at any step: exit 130, one sentence, and either no version or a whole one."""
+    process = workspace.start("train.fit")
+    seen = ""
+    while moment not in seen:
+        line = process.stderr.readline()
+        assert line, f"fit ended before it said {moment!r}: {seen}"
+        seen += line
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=120)
+    assert "Traceback" not in err
+    if process.returncode == 130:
+        assert out == ""
+        assert "interrupted" in err
+    found = versions(workspace)
+    assert found in ([], [1]) if moment == "Successfully registered" else found == []
+    again = workspace.run("train.fit")
+    assert (again.code, again.out.splitlines()[0]) == (0, "model-version=1")
+
+
+def test_a_pipeline_without_an_exact_onnx_form_is_refused(workspace) -> None:
+    """What ONNX computes otherwise is not registered, and the sentence says how far it is off."""
+    workspace.change(
+        "train/model.py",
+        'encoder = OneHotEncoder(handle_unknown="ignore", sparse_output=False)',
+        'encoder = OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=50, sparse_output=False)',
+    )
+    ran = workspace.run("train.fit")
+    assert (ran.code, ran.out) == (2, "")
+    assert len(ran.err.strip().splitlines()) <= 4
+    assert "Traceback" not in ran.err
+
+
+def test_a_model_of_ones_own_that_fails_is_a_sentence(workspace) -> None:
+    """An error in train/model.py is told with its line, no traceback."""
+    workspace.change("train/model.py", "estimator = kind(", "estimator = kind(nonsense=1, ")
+    ran = workspace.run("train.fit")
+    assert (ran.code, ran.out) == (2, "")
+    assert "nonsense" in ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_a_read_only_store_is_a_sentence(workspace) -> None:
+    """Where the store cannot be written, exit 3."""
+    (workspace.root / ".mlflow").write_text("a file is in the way")
+    ran = workspace.run("train.fit")
+    assert (ran.code, ran.out) == (3, "")
+    assert "Traceback" not in ran.err
+
+
+def test_a_server_that_does_not_answer_is_a_sentence(workspace) -> None:
+    """With a tracking server set and gone, exit 3 and its variable is named."""
+    environment = workspace.environment() | {
+        "MLFLOW_TRACKING_URI": "http://127.0.0.1:9",
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "train.fit"],
+        cwd=workspace.root, env=environment, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "MLFLOW_TRACKING_URI" in done.stderr
+    assert "Traceback" not in done.stderr
