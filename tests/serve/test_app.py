@@ -1,0 +1,141 @@
+"""The service as a client sees it."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import httpx
+import pytest
+
+from serve.bundle import MANIFEST, seal
+
+
+@pytest.fixture(scope="module")
+def golden(chain) -> dict:
+    return json.loads((chain.root / "build/model/model/golden.json").read_text())
+
+
+def test_the_golden_rows_answer_as_at_training(serving, chain, golden) -> None:
+    """Smoke, run as a step runs it, finds nothing; one row and many rows give the same."""
+    url = serving()
+    ran = chain.run("serve.smoke", "--url", url, "--bundle", "build/model")
+    assert (ran.code, ran.out.splitlines()[0]) == (0, "### Smoke: pass")
+    row = golden["rows"][-1]
+    one = httpx.post(f"{url}/predict", json=row).json()
+    many = httpx.post(f"{url}/predict", json={"records": [row] * 200}).json()
+    assert many["predictions"] == [one["prediction"]] * 200
+    assert one["prediction"]["probability"] == pytest.approx(golden["outputs"][-1][1], abs=1e-6)
+    assert one["model_version"] == 1
+
+
+def test_the_routes_are_there(serving, chain) -> None:
+    """Health, readiness, version, metrics, docs; what is not there is 404, a wrong method 405."""
+    url = serving()
+    assert httpx.get(f"{url}/healthz").json() == {"status": "ok"}
+    assert httpx.get(f"{url}/readyz").json() == {"status": "ready"}
+    version = httpx.get(f"{url}/version").json()
+    assert (version["model"], version["model_version"]) == ("income", 1)
+    assert 'model_info{digest="' + version["model_digest"] in httpx.get(f"{url}/metrics").text
+    assert httpx.get(f"{url}/docs").status_code == 200
+    assert httpx.get(f"{url}/nowhere").status_code == 404
+    assert httpx.get(f"{url}/predict").status_code == 405
+
+
+def test_openapi_shows_the_typed_row_and_its_example_works(serving, config) -> None:
+    """The schema names every input, and the example in it is answered."""
+    url = serving()
+    schema = httpx.get(f"{url}/openapi.json").json()
+    row = schema["components"]["schemas"]["Row"]
+    assert row["required"] == [column.name for column in config.inputs]
+    assert row["properties"]["age"] == {"type": "integer", "minimum": 17, "maximum": 100}
+    post = schema["paths"]["/predict"]["post"]
+    for example in post["requestBody"]["content"]["application/json"]["examples"].values():
+        assert httpx.post(f"{url}/predict", json=example["value"]).status_code == 200
+
+
+def test_a_bad_row_is_a_422_with_its_field(serving, golden) -> None:
+    """The answer names field and row, and shows no traceback."""
+    url = serving()
+    bad = {"records": [golden["rows"][0], golden["rows"][0] | {"age": 7}]}
+    answer = httpx.post(f"{url}/predict", json=bad)
+    assert answer.status_code == 422
+    assert answer.json() == {"detail": "row 1: age: Expected `int` >= 17", "field": "age", "row": 1}
+    assert httpx.post(f"{url}/predict", content=b"{").status_code == 400
+
+
+def test_too_large_a_body_is_a_413(serving, chain) -> None:
+    """The body is not read beyond the limit; the service goes on."""
+    url = serving()
+    limit = json.loads((chain.root / "build/model/service.json").read_text())["max_body_bytes"]
+    answer = httpx.post(f"{url}/predict", content=b" " * (limit + 1))
+    assert (answer.status_code, "larger than" in answer.json()["detail"]) == (413, True)
+    assert httpx.get(f"{url}/readyz").status_code == 200
+
+
+def refused(chain, bundle) -> str:
+    """Start the service on a bundle that it must refuse; return what it says."""
+    environment = chain.environment() | {"BUNDLE": str(bundle), "PORT": "0"}
+    done = subprocess.run(
+        [sys.executable, "-m", "serve.app"],
+        cwd=chain.root, env=environment, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1
+    return done.stderr
+
+
+@pytest.mark.parametrize("name", ["model/model.onnx", "model/contract.json", "release.json", "card.md"])
+def test_a_flipped_byte_keeps_it_from_starting(chain, tmp_path, name) -> None:
+    """Whatever file it is in."""
+    bundle = shutil.copytree(chain.root / "build/model", tmp_path / "bundle")
+    content = bytearray((bundle / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (bundle / name).write_bytes(content)
+    assert f"{name} is not what the manifest lists" in refused(chain, bundle)
+
+
+def reseal(bundle) -> None:
+    """Seal a changed bundle as somebody would who wants it to pass."""
+    (bundle / "model" / MANIFEST).unlink()
+    digest = seal(bundle / "model")
+    release = json.loads((bundle / "release.json").read_text()) | {"model_digest": digest}
+    (bundle / "release.json").write_text(json.dumps(release))
+    (bundle / MANIFEST).unlink()
+    seal(bundle)
+
+
+def test_golden_rows_that_answer_otherwise_keep_it_from_starting(chain, tmp_path) -> None:
+    """A bundle whose digests are right and whose outputs are not is refused too."""
+    bundle = shutil.copytree(chain.root / "build/model", tmp_path / "bundle")
+    golden = json.loads((bundle / "model/golden.json").read_text())
+    golden["outputs"][5][1] += 1e-3
+    (bundle / "model/golden.json").write_text(json.dumps(golden))
+    reseal(bundle)
+    assert "golden row 5 gives another output" in refused(chain, bundle)
+
+
+def test_another_model_than_the_release_names_is_refused(chain, tmp_path) -> None:
+    """release.json and model/ belong together."""
+    bundle = shutil.copytree(chain.root / "build/model", tmp_path / "bundle")
+    release = json.loads((bundle / "release.json").read_text()) | {"model_digest": "0" * 64}
+    (bundle / "release.json").write_text(json.dumps(release))
+    (bundle / MANIFEST).unlink()
+    seal(bundle)
+    assert "names another model" in refused(chain, bundle)
+
+
+def test_no_bundle_is_a_sentence(chain, tmp_path) -> None:
+    """A folder that is not there is named."""
+    assert "manifest.json is missing" in refused(chain, tmp_path / "nowhere")
+
+
+def test_the_service_imports_nothing_that_trains(chain) -> None:
+    """Neither MLflow nor scikit-learn nor pandas nor config.py is loaded by the service."""
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom serve.app import create_app\ncreate_app(Path('build/model'))\n"
+        "print(sorted({'mlflow', 'sklearn', 'pandas', 'pandera', 'config', 'skl2onnx', 'validation', 'train'}"
+        " & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=chain.root, capture_output=True, text=True)
+    assert done.stdout == "[]\n", done.stderr

@@ -1,0 +1,72 @@
+"""Promotion: only what every gate passed, against the champion of now."""
+
+import json
+
+PROMOTE = ("train.promote", "--model-version")
+
+
+def champion(workspace) -> int | None:
+    view = json.loads((workspace.root / ".mlflow/view.json").read_text())
+    return view["aliases"].get("champion")
+
+
+def test_a_judged_version_becomes_the_champion(chain) -> None:
+    """The chain ends with version 1 in service, and says who put it there and when."""
+    assert champion(chain) == 1
+    ran = chain.run(*PROMOTE, "1")
+    assert ran.code == 0
+    assert "is the champion already" in ran.err
+    tags = json.loads((chain.root / ".mlflow/view.json").read_text())["versions"]["1"]["tags"]
+    assert tags["verdict.fairness"].startswith("pass ")
+    assert tags["promoted-at"].endswith("+00:00")
+
+
+def second(workspace) -> None:
+    """Fit a second version, a little smaller."""
+    workspace.change("config.py", '"max_iter": 100', '"max_iter": 80')
+    assert workspace.run("train.fit").out == "model-version=2\n"
+
+
+def test_an_unjudged_version_is_refused(chain_copy) -> None:
+    """Verdicts on version 1 promote no version 2."""
+    second(chain_copy)
+    ran = chain_copy.run(*PROMOTE, "2")
+    assert (ran.code, ran.out) == (1, "")
+    assert "about another model" in ran.err
+    assert champion(chain_copy) == 1
+
+
+def test_a_red_verdict_is_refused(chain_copy) -> None:
+    """One red gate keeps the champion where it is."""
+    second(chain_copy)
+    chain_copy.change("config.py", "at_most=0.15, why", "at_most=0.10, why")
+    gates = ("performance", "fairness", "behaviour", "parity")
+    ran = chain_copy.run_all(*([f"validation.{gate}", "--model-version", "2"] for gate in gates), [*PROMOTE, "2"])
+    assert [one.code for one in ran] == [0, 1, 0, 0, 1]
+    assert "fairness: model version 2: demographic_parity_difference" in ran[-1].err
+    assert champion(chain_copy) == 1
+
+
+def test_a_better_version_takes_over(chain_copy) -> None:
+    """Judged against the champion and no worse: promoted, in place of version 1."""
+    second(chain_copy)
+    gates = ("performance", "fairness", "behaviour", "parity")
+    ran = chain_copy.run_all(*([f"validation.{gate}", "--model-version", "2"] for gate in gates), [*PROMOTE, "2"])
+    assert [one.code for one in ran] == [0, 0, 0, 0, 0], [one.err for one in ran]
+    assert "lost to the champion" in ran[0].out
+    assert "| version 1 |" in ran[-1].out
+    assert champion(chain_copy) == 2
+
+
+def test_a_champion_that_changed_meanwhile_means_judging_again(chain_copy) -> None:
+    """Judged against no champion, while there is one now: red, and the way out is named."""
+    second(chain_copy)
+    gates = ("performance", "fairness", "behaviour", "parity")
+    chain_copy.run_all(*([f"validation.{gate}", "--model-version", "2"] for gate in gates))
+    path = chain_copy.root / "build/verdicts/performance.json"
+    content = json.loads(path.read_text()) | {"champion_version": None, "champion_digest": None}
+    path.write_text(json.dumps(content))
+    ran = chain_copy.run(*PROMOTE, "2")
+    assert (ran.code, ran.out) == (1, "")
+    assert "judge again" in ran.err
+    assert champion(chain_copy) == 1

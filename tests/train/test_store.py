@@ -1,0 +1,129 @@
+"""The store travels: it arrives whole at another place, or not at all."""
+
+import json
+import shutil
+import sqlite3
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+SAVE = ("train.store", "save", "--to", "build/store")
+RESTORE = ("train.store", "restore", "--from")
+
+
+def saved(chain_copy) -> Path:
+    """Save the chain's store."""
+    assert chain_copy.run(*SAVE).out == "saved: 1 version(s)\n"
+    return chain_copy.root / "build/store"
+
+
+def test_a_store_arrives_at_another_place(chain_copy, workspace) -> None:
+    """Saved here, restored there: the gates judge the same model, and MLflow loads it by its alias."""
+    folder = saved(chain_copy)
+    assert workspace.run(*RESTORE, str(folder)).out == "restored: 1 version(s)\n"
+    shutil.rmtree(chain_copy.root)  # nothing may lead back to the old place
+    judged = workspace.run("validation.parity", "--model-version", "1")
+    assert judged.code == 0, judged.err
+    (workspace.root / "ask.py").write_text(
+        "import mlflow\nmlflow.set_tracking_uri('sqlite:///.mlflow/mlflow.db')\n"
+        "print(len(mlflow.onnx.load_model('models:/income@champion').graph.input))\n"
+    )
+    asked = workspace.run("ask")
+    assert (asked.code, asked.out) == (0, "10\n"), asked.err
+
+
+def test_no_place_travels_with_it(chain_copy) -> None:
+    """The saved files do not name the folder, or the machine, they were made on."""
+    folder = saved(chain_copy)
+    where = str(chain_copy.root).encode()
+    assert [path.name for path in folder.rglob("*") if path.is_file() and where in path.read_bytes()] == []
+
+
+def test_a_moved_working_tree_keeps_its_store(chain_copy, tmp_path) -> None:
+    """Without save and restore, the folder may be moved."""
+    moved = replace(chain_copy, root=chain_copy.root.rename(tmp_path / "elsewhere with spaces"))
+    (moved.root / ".mlflow/view.json").unlink()
+    shutil.rmtree(moved.root / "build/models")
+    assert moved.run("validation.parity", "--model-version", "1").code == 0
+
+
+@pytest.mark.parametrize("name", ["mlflow.db", "view.json", "store.json", "model.onnx", "manifest.json"])
+def test_a_flipped_byte_is_named_and_refused(chain_copy, workspace, name) -> None:
+    """Whatever was changed on the way, nothing is restored."""
+    folder = saved(chain_copy)
+    [path] = [path for path in folder.rglob(name) if name != "manifest.json" or path.parent == folder]
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    ran = workspace.run(*RESTORE, str(folder))
+    assert (ran.code, ran.out) == (2, "")
+    assert "damaged" in ran.err
+    assert not (workspace.root / ".mlflow").exists()
+
+
+def test_a_file_too_many_or_too_few_is_refused(chain_copy, workspace) -> None:
+    """The manifest lists every file there is."""
+    folder = saved(chain_copy)
+    (folder / "more").write_text("more")
+    assert "more is not listed" in workspace.run(*RESTORE, str(folder)).err
+    (folder / "more").unlink()
+    (folder / "mlflow.db").unlink()
+    assert "mlflow.db is missing" in workspace.run(*RESTORE, str(folder)).err
+    shutil.rmtree(folder)
+    assert "does not exist" in workspace.run(*RESTORE, str(folder)).err
+
+
+def test_a_store_in_the_way_is_kept(chain_copy) -> None:
+    """Restoring takes the place of a store only when it is told to."""
+    folder = saved(chain_copy)
+    before = (chain_copy.root / ".mlflow/mlflow.db").read_bytes()
+    assert "--replace" in chain_copy.run(*RESTORE, str(folder)).err
+    assert (chain_copy.root / ".mlflow/mlflow.db").read_bytes() == before
+    assert chain_copy.run(*RESTORE, str(folder), "--replace").code == 0
+
+
+def test_another_models_store_is_refused(chain_copy, workspace) -> None:
+    """A store of another model is not taken for this one's."""
+    folder = saved(chain_copy)
+    workspace.change("config.py", 'name="income"', 'name="churn"')
+    assert "holds the model 'income'" in workspace.run(*RESTORE, str(folder)).err
+
+
+def test_nothing_to_save_is_said(workspace) -> None:
+    """Without a store there is nothing to carry."""
+    ran = workspace.run(*SAVE)
+    assert (ran.code, "make fit" in ran.err) == (2, True)
+    assert not (workspace.root / "build/store").exists()
+
+
+def test_the_registry_itself_may_be_damaged(chain_copy) -> None:
+    """A model file that changed inside the store is refused by whoever reads it."""
+    shutil.rmtree(chain_copy.root / "build/models")
+    [graph] = (chain_copy.root / ".mlflow").rglob("model.onnx")
+    graph.write_bytes(graph.read_bytes()[:-1])
+    ran = chain_copy.run("serve.export", "--model-version", "1", "--to", "build/again")
+    assert (ran.code, ran.out) == (2, "")
+    assert "damaged in the registry" in ran.err
+    assert not (chain_copy.root / "build/again").exists()
+
+
+def test_a_database_that_is_none_is_a_sentence(chain_copy) -> None:
+    """Garbage in place of the database: exit 3, no traceback."""
+    (chain_copy.root / ".mlflow/mlflow.db").write_bytes(b"garbage" * 100)
+    ran = chain_copy.run("train.fit")
+    assert (ran.code, ran.out) == (3, "")
+    assert "embedded store" in ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_the_view_follows_the_database(chain_copy) -> None:
+    """Whoever changes an alias by MLflow itself is seen: the view is made from the very bytes of the database."""
+    database = sqlite3.connect(chain_copy.root / ".mlflow/mlflow.db")
+    with database:
+        database.execute("delete from registered_model_aliases where alias = 'champion'")
+    database.close()
+    ran = chain_copy.run("train.promote", "--model-version", "1")
+    assert "no champion |" in ran.out or "judge again" in ran.err
+    view = json.loads((chain_copy.root / ".mlflow/view.json").read_text())
+    assert view["aliases"]["challenger"] == 1
