@@ -1,0 +1,88 @@
+"""Bundles of a fake service, and homes for deployments that end with the test."""
+
+import json
+import pathlib
+import sys
+import threading
+
+import httpx
+import pytest
+
+from infra import bundle, process
+from infra.supervised import Supervised
+from serve.bundle import seal
+
+FAKE = (sys.executable, str(pathlib.Path(__file__).with_name("fake_service.py")))
+
+
+@pytest.fixture
+def replay():
+    """Compare the one output of the fake service with the golden one, 1."""
+
+    def compare(url, folder):
+        output = httpx.get(f"{url}/predict", timeout=5).json()["output"]
+        return [] if output == 1 else [f"row 1: {output} instead of 1"]
+
+    return compare
+
+
+@pytest.fixture
+def make_bundle(tmp_path):
+    """Make a sealed bundle: version, then what the fake service shall do."""
+
+    def make(version=1, **settings):
+        folder = tmp_path / f"bundle-{version}"
+        folder.mkdir()
+        (folder / "service.json").write_text(json.dumps(settings))
+        release = {"model": "Income", "model_version": version, "model_digest": "m" * 64, "commit": "c" * 40}
+        (folder / "release.json").write_text(json.dumps(release))
+        seal(folder)
+        return bundle.read(folder)
+
+    return make
+
+
+@pytest.fixture
+def free_port():
+    with process.listen(0) as listener:
+        return process.port_of(listener)
+
+
+@pytest.fixture
+def supervised(tmp_path, free_port):
+    """A place for supervised processes of the fake service; nothing of it outlives the test."""
+    home = tmp_path / "home"
+    home.mkdir()
+    place = Supervised(home, free_port, 20, FAKE)
+    yield place
+    place.remove()
+
+
+@pytest.fixture
+def client():
+    """Ask a URL again and again, each time by a new connection; `stop` returns (answers, failures)."""
+    clients = []
+
+    class Client:
+        def __init__(self, url):
+            self.answers, self.failures, self.ended = 0, [], threading.Event()
+            self.thread = threading.Thread(target=self.run, args=(url,))
+            self.thread.start()
+            clients.append(self)
+
+        def run(self, url):
+            while not self.ended.is_set():
+                try:
+                    httpx.get(f"{url}/predict", timeout=20).raise_for_status()
+                    self.answers += 1
+                except httpx.HTTPError as error:
+                    self.failures.append(repr(error))
+
+        def stop(self):
+            self.ended.set()
+            self.thread.join()
+            return self.answers, self.failures
+
+    yield Client
+    for one in clients:
+        one.stop()
