@@ -4,28 +4,28 @@ Two containers cannot publish one port, so the switch is stop, start: the port i
 service takes to start. Names tell the role: gatehouse-<model>-<folder's digest>-candidate, -next, -live, -previous.
 """
 
-import contextlib
 from pathlib import Path
 
-from infra import host, process
+from infra import host, image, process
 from infra.bundle import Bundle
 from infra.host import Container, Engine
-from validation.script import OutsideError, Refusal, digest
+from validation.script import Refusal, digest
 
 DRAIN_SECONDS = 30  # for requests under way when a container is stopped
+SHORT_DRAIN_SECONDS = 5  # the same for one that is taken back; one that just starts hears no SIGTERM
 START_SECONDS = 15.0  # for the engine to say that a container runs
 
 
 class Containers:
     """Serve images on 127.0.0.1:`port`; `folder` (the deployment's home) tells our containers from another clone's."""
 
-    def __init__(self, engine: Engine, folder: Path, port: int, ready_seconds: float, image: str = "") -> None:
+    def __init__(self, engine: Engine, folder: Path, port: int, ready_seconds: float, reference: str = "") -> None:
         self.engine = engine
         self.home = str(folder.resolve())
         self.port = port
         self.ready_seconds = ready_seconds
         self.url = f"http://127.0.0.1:{port}"
-        self.image = image  # empty: built around the bundle
+        self.image = reference  # empty: built around the bundle
         self.name = "container"
         self._candidate: Container | None = None
         self._before = ""  # id of the container that served when `settle` looked
@@ -57,7 +57,7 @@ class Containers:
         if self.image:
             host.fetch(self.engine, self.image)
         else:
-            self.image = host.build(self.engine, bundle)
+            self.image = image.build(self.engine, bundle)
         self._candidate = self._start(bundle, "candidate", None)
         return host.url(self._candidate)
 
@@ -99,14 +99,14 @@ class Containers:
         """Serve what was served when `settle` looked, or nothing when there was nothing."""
         live = self._find("live")
         if live is not None and live.id != self._before:
-            _remove(live)
+            _remove(live, SHORT_DRAIN_SECONDS)
         self._restore()
 
     def remove(self) -> bool:
         """Take everything down; return whether there was anything."""
         ours = self._ours()
         for container in ours:
-            _remove(container)
+            _remove(container, DRAIN_SECONDS if container.name.endswith("-live") else 0)
         return bool(ours)
 
     def _restore(self) -> None:
@@ -136,12 +136,14 @@ class Containers:
         return f"{container.name.rsplit('-', 1)[0]}-{role}"
 
 
-def _remove(container: Container | None) -> None:
-    if container is not None:
-        with host.asking(f"remove {container.name}"):
-            with contextlib.suppress(OutsideError):
-                container.stop(timeout=DRAIN_SECONDS)
-            container.remove(force=True)
+def _remove(container: Container | None, drain: int = 0) -> None:
+    """Remove a container, after `drain` seconds at most for requests under way; 0 for one that has none."""
+    if container is None:
+        return
+    with host.asking(f"remove {container.name}"):
+        if drain:
+            container.stop(timeout=drain)
+        container.remove(force=True)
 
 
 def _running(container: Container) -> bool:

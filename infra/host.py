@@ -1,16 +1,13 @@
 """The one door to a container engine (Docker, or Podman by the same API); without one, None comes back and is said."""
 
 import contextlib
-import io
 import os
-import tarfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from infra import process
-from infra.bundle import Bundle
-from validation.script import ROOT, OutsideError, Refusal, log
+from validation.script import OutsideError, Refusal, log
 
 Engine = Any  # docker.DockerClient; the SDK has no types
 Container = Any
@@ -90,62 +87,6 @@ def has_bridge(client: Engine) -> bool:
     """Whether containers can have a network of their own with published ports (dockerd --bridge=none: they cannot)."""
     with asking("list its networks"):
         return any(network.attrs.get("Driver") == "bridge" for network in client.networks.list())
-
-
-def build(client: Engine, bundle: Bundle) -> str:
-    """Build the service's image around a bundle and return its reference, <model>:<digest>.
-
-    The engine's own builder does it through the API: no command line, no plug-in. Raises OutsideError.
-    """
-    reference = f"{bundle.slug}:{bundle.short}"
-    base = os.environ.get("BASE_IMAGE")
-    with asking(f"build {reference}"):
-        steps = client.api.build(
-            fileobj=_context(bundle.folder),
-            custom_context=True,
-            dockerfile="serve/Dockerfile",
-            tag=reference,
-            buildargs={"VERSION": str(bundle.version), "REVISION": bundle.commit}
-            | ({"BASE_IMAGE": base} if base else {}),
-            labels={"gatehouse.bundle": bundle.digest},
-            network_mode=None if has_bridge(client) else "host",
-            rm=True,
-            forcerm=True,
-            decode=True,
-        )
-        for step in steps:
-            if "error" in step:
-                raise OutsideError(
-                    f"the container engine could not build {reference}: {step['error'].strip()}"
-                    " (ENGINE=none deploys without one)"
-                )
-            if text := str(step.get("stream", "")).strip():
-                log(text)
-    return reference
-
-
-def _context(bundle: Path) -> io.BytesIO:
-    """Pack what .dockerignore lets in, and `bundle`, wherever it lies, as build/model."""
-    from docker.utils.build import exclude_paths
-
-    rules = (ROOT / ".dockerignore").read_text().splitlines()
-    names = [name for name in exclude_paths(str(ROOT), rules, "serve/Dockerfile") if not name.startswith("build")]
-    files = {name: ROOT / name for name in names}
-    files |= {f"build/model/{path.relative_to(bundle).as_posix()}": path for path in bundle.rglob("*")}
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as archive:
-        for name, path in sorted(files.items()):
-            if path.is_file():
-                archive.add(path, name, filter=_anonymous)
-    packed.seek(0)
-    return packed
-
-
-def _anonymous(entry: tarfile.TarInfo) -> tarfile.TarInfo:
-    entry.uid = entry.gid = entry.mtime = 0
-    entry.uname = entry.gname = ""
-    entry.mode = 0o644  # the service is another user in there
-    return entry
 
 
 def fetch(client: Engine, reference: str) -> None:

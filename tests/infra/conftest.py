@@ -1,14 +1,18 @@
 """Bundles of a fake service, and homes for deployments that end with the test."""
 
+import io
 import json
+import os
 import pathlib
 import sys
+import tarfile
 import threading
 
 import httpx
 import pytest
 
-from infra import bundle, process
+from infra import bundle, host, process
+from infra.containers import Containers
 from infra.supervised import Supervised
 from serve.bundle import seal
 
@@ -86,3 +90,49 @@ def client():
     yield Client
     for one in clients:
         one.stop()
+
+
+@pytest.fixture(scope="session")
+def engine():
+    """The container engine of this machine; without one the test is skipped."""
+    found = host.engine()
+    if found is None:
+        pytest.skip("no container engine answers")
+    return found
+
+
+@pytest.fixture
+def fake_image(engine):
+    """Build an image of the fake service around a bundle; all are gone after the test."""
+    built = set()
+
+    def build(sealed):
+        base = os.environ.get("BASE_IMAGE", "python:3.11-slim")
+        recipe = f"FROM {base}\nCOPY . /\nENV BUNDLE=/bundle HOST=0.0.0.0 PORT=8000\nUSER 10001\n"
+        recipe += 'CMD ["python", "/fake_service.py"]\n'
+        files = {"Dockerfile": recipe.encode(), "fake_service.py": pathlib.Path(FAKE[1]).read_bytes()}
+        files |= {f"bundle/{path.name}": path.read_bytes() for path in sealed.folder.iterdir()}
+        context = io.BytesIO()
+        with tarfile.open(fileobj=context, mode="w") as archive:
+            for name, content in files.items():
+                entry = tarfile.TarInfo(name)
+                entry.size = len(content)
+                archive.addfile(entry, io.BytesIO(content))
+        context.seek(0)
+        tag = f"gatehouse-test:{sealed.short}-{os.getpid()}"
+        engine.images.build(fileobj=context, custom_context=True, tag=tag, rm=True)
+        built.add(tag)
+        return tag
+
+    yield build
+    for tag in built:
+        engine.images.remove(tag, force=True)
+
+
+@pytest.fixture
+def containers(engine, tmp_path, free_port, fake_image):
+    """A place for containers of the fake service; nothing of it outlives the test."""
+    home = tmp_path / "home"
+    home.mkdir()
+    yield lambda sealed: Containers(engine, home, free_port, 30, fake_image(sealed))
+    Containers(engine, home, free_port, 30).remove()
