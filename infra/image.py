@@ -60,7 +60,8 @@ def pack(folder: Path) -> io.BytesIO:
     from docker.utils.build import exclude_paths
 
     rules = (ROOT / ".dockerignore").read_text().splitlines()
-    files = {name: ROOT / name for name in exclude_paths(str(ROOT), rules, DOCKERFILE) if not name.startswith("build")}
+    names = exclude_paths(str(ROOT), rules, DOCKERFILE)
+    files = {name: ROOT / name for name in names if not name.startswith(("build", ".dockerignore"))}
     files |= {f"build/model/{path.relative_to(folder).as_posix()}": path for path in folder.rglob("*")}
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:

@@ -68,7 +68,7 @@ class Supervisor:
 
         signal.signal(signal.SIGTERM, end)
         signal.signal(signal.SIGINT, end)
-        while not ended:
+        while not ended and self.folder.is_dir():  # `rm -rf build` takes it down as well: nobody could reach it again
             wish = process.read(self.folder / "wish.json")
             if wish and wish["id"] != self.wished:
                 self.wished = wish["id"]

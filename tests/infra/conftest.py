@@ -24,7 +24,7 @@ def replay():
     """Compare the one output of the fake service with the golden one, 1."""
 
     def compare(url, folder):
-        output = httpx.get(f"{url}/predict", timeout=5).json()["output"]
+        output = httpx.get(f"{url}/predict", timeout=5, trust_env=False).json()["output"]
         return [] if output == 1 else [f"row 1: {output} instead of 1"]
 
     return compare
@@ -44,6 +44,36 @@ def make_bundle(tmp_path):
         return bundle.read(folder)
 
     return make
+
+
+@pytest.fixture
+def make_real_bundle(tmp_path):
+    """Make a sealed bundle that the real service serves: a model that gives back its one input."""
+    onnx = pytest.importorskip("onnx")
+
+    def make(version=1):
+        folder = tmp_path / f"real-{version}"
+        (folder / "model").mkdir(parents=True)
+        put, get = (onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [None, 1]) for name in "xy")
+        graph = onnx.helper.make_graph([onnx.helper.make_node("Identity", ["x"], ["y"])], "same", [put], [get])
+        opset = [onnx.helper.make_opsetid("", 17)]
+        onnx.save(onnx.helper.make_model(graph, opset_imports=opset, ir_version=8), folder / "model/model.onnx")
+        inputs = [{"name": "x", "type": "number", "low": 0, "high": 9, "integer": False, "missing": False, "unit": "m"}]
+        target = {"name": "y", "kind": "quantity", "labels": [], "range": 9.0, "low": 0, "high": 9, "unit": "m"}
+        write(folder / "model/contract.json", {"inputs": inputs, "target": target})
+        write(folder / "model/golden.json", {"rows": [{"x": 1.0}, {"x": 2.0}], "outputs": [[1.0], [2.0]]})
+        write(folder / "service.json", {"max_body_bytes": 1000, "max_rows": 10})
+        digest = seal(folder / "model")
+        release = {"model": "Same", "model_version": version, "model_digest": digest, "commit": "c" * 40}
+        write(folder / "release.json", release)
+        seal(folder)
+        return bundle.read(folder)
+
+    return make
+
+
+def write(path, value):
+    path.write_text(json.dumps(value))
 
 
 @pytest.fixture
@@ -77,7 +107,7 @@ def client():
         def run(self, url):
             while not self.ended.is_set():
                 try:
-                    httpx.get(f"{url}/predict", timeout=20).raise_for_status()
+                    httpx.get(url, timeout=20, trust_env=False).raise_for_status()
                     self.answers += 1
                 except httpx.HTTPError as error:
                     self.failures.append(repr(error))

@@ -43,7 +43,7 @@ def copies(place):
 def test_a_deployment_loses_no_request(supervised, make_bundle, ship, client):
     """From the first bundle to the second, a client that never pauses notices nothing."""
     ship(make_bundle(1))
-    load = client(supervised.url)
+    load = client(f"{supervised.url}/predict")
     record = ship(make_bundle(2))
     assert process.wait(lambda: version(supervised) == 2, 20)
     answers, failures = load.stop()
@@ -272,3 +272,28 @@ def test_the_table_says_what_is_live():
     assert shown[0] == "| environment | what | version | bundle | url | previous |"
     assert shown[2] == f"| local | process | 2 | {'b' * 12} | http://127.0.0.1:8000 | 1 ({'a' * 12}) |"
     assert deploy.table(json.loads(json.dumps(record | {"previous": None}))).endswith("| none |")
+
+
+def test_the_real_service_is_deployed_switched_and_taken_down(make_real_bundle, tmp_path, free_port, client):
+    """The scripts as a step runs them: twice a deployment, a table on stdout alone, no request lost, then nothing."""
+    settings = {"ENGINE": "none", "GATEHOUSE_HOME": str(tmp_path / "home"), "GATEHOUSE_PORT": str(free_port)}
+    command = [sys.executable, "-m", "infra.deploy", "--environment", "local"]
+
+    def script(*arguments):
+        return subprocess.run([*command, *arguments], env={**os.environ, **settings}, capture_output=True, text=True)
+
+    url = f"http://127.0.0.1:{free_port}"
+    try:
+        first = script("--bundle", str(make_real_bundle(1).folder), "--model-version", "1")
+        assert first.returncode == 0, first.stderr
+        load = client(f"{url}/version")
+        second = script("--bundle", str(make_real_bundle(2).folder), "--model-version", "2")
+        assert second.returncode == 0, second.stderr
+        assert load.stop()[1] == []
+        assert httpx.get(f"{url}/version").json()["model_version"] == 2
+        assert second.stdout.startswith("| environment | what |")
+        assert len(second.stdout.splitlines()) == 3
+    finally:
+        ended = script("--remove")
+    assert (ended.returncode, ended.stdout) == (0, "")
+    process.listen(free_port).close()

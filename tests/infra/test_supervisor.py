@@ -2,7 +2,9 @@
 
 import concurrent.futures
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 
@@ -27,7 +29,7 @@ def state(place):
 def test_a_switch_loses_no_request(supervised, make_bundle, client):
     """Clients that never pause see each of three switches as nothing at all."""
     assert supervised.switch(make_bundle(1, slow=0.02)) is None
-    load = [client(supervised.url) for _ in range(3)]
+    load = [client(f"{supervised.url}/predict") for _ in range(3)]
     for number in (2, 3, 4):
         assert supervised.switch(make_bundle(number, slow=0.02)) is None
         assert process.wait(lambda number=number: version(supervised) == number, 20)
@@ -111,3 +113,15 @@ def test_a_supervisor_without_socket_says_who_starts_it(tmp_path):
     assert done.returncode == 2
     assert "LISTEN_FD is not set" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_supervisor_whose_folder_is_gone_ends(supervised, make_bundle):
+    """`rm -rf build` leaves no process behind that nobody could find again."""
+    supervised.switch(make_bundle(1))
+    shutil.rmtree(supervised.folder)
+    assert process.wait(lambda: refused(supervised.port), 30)
+
+
+def refused(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
