@@ -136,13 +136,9 @@ def read(path: Path) -> dict[str, Any]:
         return {}
 
 
-def tail(path: Path, since: int = 0, lines: int = 12) -> list[str]:
-    """Return the last lines of a log, counted from byte `since`; none when there is no log."""
-    if not path.is_file():
-        return []
-    with path.open("rb") as file:
-        file.seek(since)
-        return file.read().decode(errors="replace").splitlines()[-lines:]
+def tail(path: Path, lines: int = 12) -> list[str]:
+    """Return the last lines of a log; none when there is no log."""
+    return path.read_text(errors="replace").splitlines()[-lines:] if path.is_file() else []
 
 
 def _take(descriptor: int, kind: int) -> bool:

@@ -108,7 +108,7 @@ def test_the_image_serves_read_only_and_without_privilege(make_real_bundle, buil
 @pytest.mark.engine
 def test_a_flipped_byte_in_the_image_refuses_to_start(make_real_bundle, built, started):
     """One sentence in its log, and no service."""
-    sealed = make_real_bundle()
+    sealed = make_real_bundle(2)  # another tag than its neighbours have, who may run beside it
     path = sealed.folder / "model/golden.json"
     path.write_bytes(path.read_bytes().replace(b"2.0", b"3.0"))
     container = started(built(sealed))
