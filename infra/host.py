@@ -13,6 +13,12 @@ Engine = Any  # docker.DockerClient; the SDK has no types
 Container = Any
 
 ANSWER_SECONDS = 3.0  # a healthy engine answers its version within milliseconds
+SILENCES = {  # what the SDK wraps three times over, in plain words
+    "timed out": f"nothing within {ANSWER_SECONDS:g} s",
+    "No such file": "no such socket",
+    "Connection refused": "nobody listens there",
+    "Permission denied": "permission denied; may you use this engine?",
+}
 WORK_SECONDS = 300.0  # for one call, a layer of a build included
 INSIDE = 8000  # the port of the service within its container, see serve/Dockerfile
 
@@ -60,8 +66,7 @@ def _connect(address: str) -> tuple[Engine | None, str]:
         client = docker.DockerClient(**settings, version="auto", timeout=ANSWER_SECONDS)
         client.ping()
     except (docker.errors.DockerException, requests.RequestException, OSError, ValueError) as error:
-        late = "timed out" in str(error).lower()
-        return None, f"nothing within {ANSWER_SECONDS:g} s" if late else _first_line(error)
+        return None, next((said for sign, said in SILENCES.items() if sign in str(error)), _first_line(error))
     client.api.timeout = WORK_SECONDS
     return client, ""
 

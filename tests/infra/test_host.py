@@ -52,13 +52,20 @@ def test_an_engine_that_is_demanded_must_answer(silent, monkeypatch):
         host.engine()
 
 
-@pytest.mark.parametrize("address", ["unix:///nonexistent/docker.sock", "tcp://127.0.0.1:1", "nonsense://x"])
-def test_an_address_without_engine_is_none(address, monkeypatch, capsys):
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [
+        ("unix:///nonexistent/docker.sock", "no such socket"),
+        ("tcp://127.0.0.1:1", "nobody listens there"),
+        ("nonsense://x", ""),
+    ],
+)
+def test_an_address_without_engine_is_none(address, why, monkeypatch, capsys):
     """A wrong DOCKER_HOST is said, not thrown."""
     monkeypatch.delenv("ENGINE", raising=False)
     monkeypatch.setenv("DOCKER_HOST", address)
     assert host.engine() is None
-    assert f"{address} does not answer" in capsys.readouterr().err
+    assert f"{address} does not answer ({why}" in capsys.readouterr().err
 
 
 def test_no_engine_can_be_asked_for(monkeypatch):
