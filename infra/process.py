@@ -56,7 +56,13 @@ def start(
             pass_fds=inherited,
             start_new_session=True,
         )
-        lock.write(str(process.pid))
+        try:
+            lock.write(str(process.pid))
+            lock.flush()
+        except OSError:  # a full disk: a process that nobody can find again must not live
+            process.kill()
+            process.wait()
+            raise
     return process
 
 

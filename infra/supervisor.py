@@ -52,11 +52,10 @@ class Supervisor:
         self.leaving: list[Child] = []
         self.answer: dict[str, Any] = {}  # to the last wish
         self.wished = ""
-        self.restarts = 0
+        self.restarts = self.count = 0
         self.pause = 0.1
         self.again_at = 0.0
         self.told: dict[str, Any] = {}
-        self.count = 0
 
     def run(self) -> None:
         """Work until a wish or a signal says to end; the service has drained when this returns."""
@@ -69,19 +68,9 @@ class Supervisor:
         signal.signal(signal.SIGTERM, end)
         signal.signal(signal.SIGINT, end)
         while not ended and self.folder.is_dir():  # `rm -rf build` takes it down as well: nobody could reach it again
-            wish = process.read(self.folder / "wish.json")
-            if wish and wish["id"] != self.wished:
-                self.wished = wish["id"]
-                if wish["bundle"] is None:
-                    break
-                self._dismiss(self.coming)
-                self.coming = self._start(wish)
-            self._look_at_coming()
-            self._look_at_serving()
-            self._look_at_leaving()
-            self._tell()
+            with contextlib.suppress(OSError):  # a full disk stops no service; what failed is tried again
+                ended = self._step() or ended
             time.sleep(process.TICK)
-        log("supervisor: taking the service down")
         for child in (self.coming, self.serving):
             self._dismiss(child)
         self.serving = self.coming = None
@@ -89,13 +78,28 @@ class Supervisor:
             self._look_at_leaving()
             time.sleep(process.TICK)
         (self.folder / "state.json").unlink(missing_ok=True)
+        log("supervisor: the service is taken down")
+
+    def _step(self) -> bool:
+        """Go one step towards the wish; return whether it is to end."""
+        wish = process.read(self.folder / "wish.json")
+        if wish and wish["id"] != self.wished:
+            self.wished = wish["id"]
+            if wish["bundle"] is None:
+                return True
+            self._dismiss(self.coming)
+            self.coming = self._start(wish)
+        self._look_at_coming()
+        self._look_at_serving()
+        self._look_at_leaving()
+        self._tell()
+        return False
 
     def _start(self, wish: dict[str, Any]) -> Child:
         self.count += 1
-        stem = self.folder / f"service-{os.getpid()}-{self.count}"
-        leash, ready_file = stem.with_suffix(".leash"), stem.with_suffix(".ready")
+        leash = self.folder / f"service-{os.getpid()}-{self.count}.leash"
+        ready_file = leash.with_suffix(".ready")
         ready_file.unlink(missing_ok=True)  # of a supervisor that had the same number, long ago
-        log(f"supervisor: starting {wish['bundle']}")
         popen = process.start(
             leash,
             self.command,
@@ -116,16 +120,17 @@ class Supervisor:
         elif child.ready_file.exists():
             self._dismiss(self.serving)  # from here on only the new one takes connections off the socket
             self.serving, self.coming = child, None
-            self.pause = 0.1
+            self.pause, self.again_at = 0.1, 0.0
             self.answer = {"id": child.wish["id"], "why": None}
+            log(f"supervisor: {child.wish['bundle']} serves")
         elif time.monotonic() > child.deadline:
             self._give_up(child, f"it was not ready within {child.wish['ready_seconds']:g} s")
 
     def _give_up(self, child: Child, why: str) -> None:
-        log(f"supervisor: {why}")
         self._dismiss(child)
         self.coming = None
         self.answer = {"id": child.wish["id"], "why": why}
+        log(f"supervisor: {why}")
 
     def _look_at_serving(self) -> None:
         child = self.serving
@@ -154,8 +159,7 @@ class Supervisor:
 
     def _dismiss(self, child: Child | None) -> None:
         if child is not None:
-            if child.popen.poll() is None:
-                child.popen.send_signal(signal.SIGTERM)
+            child.popen.send_signal(signal.SIGTERM)  # nothing happens when it has ended
             child.deadline = time.monotonic() + DRAIN_SECONDS
             self.leaving.append(child)
 
@@ -173,10 +177,9 @@ class Supervisor:
             "answer": self.answer,
         }
         if state != self.told:
-            with contextlib.suppress(OSError):  # a full disk stops no service; it is told when there is room
-                with writing(self.folder / "state.json") as file:
-                    file.write(to_json(state))
-                self.told = state
+            with writing(self.folder / "state.json") as file:
+                file.write(to_json(state))
+            self.told = state
 
 
 @door

@@ -1,6 +1,7 @@
 """The supervised process: one that serves, whatever happens to it."""
 
 import concurrent.futures
+import json
 import os
 import shutil
 import signal
@@ -11,7 +12,7 @@ import sys
 import httpx
 import pytest
 
-from infra import process
+from infra import process, supervisor
 
 
 def version(place):
@@ -120,6 +121,37 @@ def test_a_supervisor_whose_folder_is_gone_ends(supervised, make_bundle):
     supervised.switch(make_bundle(1))
     shutil.rmtree(supervised.folder)
     assert process.wait(lambda: refused(supervised.port), 30)
+
+
+def test_a_full_disk_does_not_end_the_supervisor(supervised, make_bundle, monkeypatch):
+    """While state cannot be written and nothing can be started, it goes on trying; then the service comes back."""
+    one = make_bundle(1)
+    wish = {"id": "1", "bundle": str(one.folder), "ready_seconds": 20}
+    (supervised.folder / "wish.json").write_text(json.dumps(wish))
+    with process.listen(supervised.port) as listener:
+        worker = supervisor.Supervisor(supervised.folder, listener, supervised.command)
+        assert process.wait(lambda: worker._step() or worker.serving is not None, 20)
+        with monkeypatch.context() as patch:
+            patch.setattr(process, "start", full)
+            worker.serving.popen.kill()
+            tries = []
+
+            def give_in():
+                try:
+                    worker._step()
+                except OSError as error:
+                    tries.append(error)
+                return len(tries) > 1
+
+            assert process.wait(give_in, 20)
+        assert process.wait(lambda: worker._step() or worker.restarts == 1, 20)
+        worker.serving.popen.kill()
+        worker.serving.popen.wait()
+
+
+def full(*_, **__):
+    """Stand for a disk without room."""
+    raise OSError(28, "No space left on device")
 
 
 def refused(port):
