@@ -1,0 +1,168 @@
+"""Bundles of a fake service, and homes for deployments that end with the test."""
+
+import io
+import json
+import os
+import pathlib
+import sys
+import tarfile
+import threading
+
+import httpx
+import pytest
+
+from infra import bundle, host, process
+from infra.containers import Containers
+from infra.supervised import Supervised
+from serve.bundle import seal
+
+FAKE = (sys.executable, str(pathlib.Path(__file__).with_name("fake_service.py")))
+
+
+@pytest.fixture
+def replay():
+    """Compare the one output of the fake service with the golden one, 1."""
+
+    def compare(url, folder):
+        output = httpx.get(f"{url}/predict", timeout=5, trust_env=False).json()["output"]
+        return [] if output == 1 else [f"row 1: {output} instead of 1"]
+
+    return compare
+
+
+@pytest.fixture
+def make_bundle(tmp_path):
+    """Make a sealed bundle: version, then what the fake service shall do."""
+
+    def make(version=1, **settings):
+        folder = tmp_path / f"bundle-{version}"
+        folder.mkdir()
+        (folder / "service.json").write_text(json.dumps(settings))
+        release = {"model": "Income", "model_version": version, "model_digest": "m" * 64, "commit": "c" * 40}
+        (folder / "release.json").write_text(json.dumps(release))
+        seal(folder)
+        return bundle.read(folder)
+
+    return make
+
+
+@pytest.fixture
+def make_real_bundle(tmp_path):
+    """Make a sealed bundle that the real service serves: a model that gives back its one input."""
+    onnx = pytest.importorskip("onnx")
+
+    def make(version=1):
+        folder = tmp_path / f"real-{version}"
+        (folder / "model").mkdir(parents=True)
+        put, get = (onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [None, 1]) for name in "xy")
+        graph = onnx.helper.make_graph([onnx.helper.make_node("Identity", ["x"], ["y"])], "same", [put], [get])
+        opset = [onnx.helper.make_opsetid("", 17)]
+        onnx.save(onnx.helper.make_model(graph, opset_imports=opset, ir_version=8), folder / "model/model.onnx")
+        inputs = [{"name": "x", "type": "number", "low": 0, "high": 9, "integer": False, "missing": False, "unit": "m"}]
+        target = {"name": "y", "kind": "quantity", "labels": [], "range": 9.0, "low": 0, "high": 9, "unit": "m"}
+        write(folder / "model/contract.json", {"inputs": inputs, "target": target})
+        write(folder / "model/golden.json", {"rows": [{"x": 1.0}, {"x": 2.0}], "outputs": [[1.0], [2.0]]})
+        write(folder / "service.json", {"max_body_bytes": 1000, "max_rows": 10})
+        digest = seal(folder / "model")
+        release = {"model": "Same", "model_version": version, "model_digest": digest, "commit": "c" * 40}
+        write(folder / "release.json", release)
+        seal(folder)
+        return bundle.read(folder)
+
+    return make
+
+
+def write(path, value):
+    path.write_text(json.dumps(value))
+
+
+@pytest.fixture
+def free_port():
+    with process.listen(0) as listener:
+        return process.port_of(listener)
+
+
+@pytest.fixture
+def supervised(tmp_path, free_port):
+    """A place for supervised processes of the fake service; nothing of it outlives the test."""
+    home = tmp_path / "home"
+    home.mkdir()
+    place = Supervised(home, free_port, 20, FAKE)
+    yield place
+    place.remove()
+
+
+@pytest.fixture
+def client():
+    """Ask a URL again and again, each time by a new connection; `stop` returns (answers, failures)."""
+    clients = []
+
+    class Client:
+        def __init__(self, url):
+            self.answers, self.failures, self.ended = 0, [], threading.Event()
+            self.thread = threading.Thread(target=self.run, args=(url,))
+            self.thread.start()
+            clients.append(self)
+
+        def run(self, url):
+            while not self.ended.is_set():
+                try:
+                    httpx.get(url, timeout=20, trust_env=False).raise_for_status()
+                    self.answers += 1
+                except httpx.HTTPError as error:
+                    self.failures.append(repr(error))
+
+        def stop(self):
+            self.ended.set()
+            self.thread.join()
+            return self.answers, self.failures
+
+    yield Client
+    for one in clients:
+        one.stop()
+
+
+@pytest.fixture(scope="session")
+def engine():
+    """The container engine of this machine; without one the test is skipped."""
+    found = host.engine()
+    if found is None:
+        pytest.skip("no container engine answers")
+    return found
+
+
+@pytest.fixture
+def fake_image(engine):
+    """Build an image of the fake service around a bundle; all are gone after the test."""
+    built = set()
+
+    def build(sealed):
+        base = os.environ.get("BASE_IMAGE", "python:3.11-slim")
+        recipe = f"FROM {base}\nCOPY . /\nENV BUNDLE=/bundle HOST=0.0.0.0 PORT=8000\nUSER 10001\n"
+        recipe += 'CMD ["python", "/fake_service.py"]\n'
+        files = {"Dockerfile": recipe.encode(), "fake_service.py": pathlib.Path(FAKE[1]).read_bytes()}
+        files |= {f"bundle/{path.name}": path.read_bytes() for path in sealed.folder.iterdir()}
+        context = io.BytesIO()
+        with tarfile.open(fileobj=context, mode="w") as archive:
+            for name, content in files.items():
+                entry = tarfile.TarInfo(name)
+                entry.size = len(content)
+                archive.addfile(entry, io.BytesIO(content))
+        context.seek(0)
+        tag = f"gatehouse-test:{sealed.short}-{os.getpid()}"
+        engine.images.build(fileobj=context, custom_context=True, tag=tag, rm=True)
+        built.add(tag)
+        return tag
+
+    yield build
+    for tag in built:
+        engine.images.remove(tag, force=True)
+
+
+@pytest.fixture
+def containers(engine, tmp_path, free_port, fake_image):
+    """A place for containers of the fake service; nothing of it outlives the test."""
+    home = tmp_path / "home"
+    home.mkdir()
+    yield lambda sealed: Containers(engine, home, free_port, 30, fake_image(sealed))
+    Containers(engine, home, free_port, 30).remove()

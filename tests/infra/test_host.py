@@ -1,0 +1,92 @@
+"""The door to a container engine: who answers, who does not, and how soon that is known."""
+
+import socket
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from infra import host
+from validation.script import OutsideError, Refusal
+
+
+@pytest.fixture
+def silent():
+    """An engine that takes the connection and never says a word."""
+    with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(f"{folder}/e.sock")  # short: a socket's path holds 100 characters
+        listener.listen(8)
+        taken = []
+
+        def accept():
+            while True:
+                try:
+                    taken.append(listener.accept()[0])
+                except OSError:
+                    return
+
+        threading.Thread(target=accept, daemon=True).start()
+        yield f"unix://{folder}/e.sock"
+        listener.shutdown(socket.SHUT_RDWR)
+        for connection in taken:
+            connection.close()
+
+
+def test_an_engine_that_never_answers_is_none_and_is_named(silent, monkeypatch, capsys):
+    """Nobody waits for it for minutes, and stderr says which one it was."""
+    monkeypatch.delenv("ENGINE", raising=False)
+    monkeypatch.setenv("DOCKER_HOST", silent)
+    began = time.monotonic()
+    assert host.engine() is None
+    assert time.monotonic() - began < 60  # requests alone would wait for ever
+    assert f"{silent} does not answer (nothing within 3 s)" in capsys.readouterr().err
+
+
+def test_an_engine_that_is_demanded_must_answer(silent, monkeypatch):
+    """ENGINE=docker turns silence into exit 3."""
+    monkeypatch.setenv("ENGINE", "docker")
+    monkeypatch.setenv("DOCKER_HOST", silent)
+    with pytest.raises(OutsideError, match=r"ENGINE=docker, but unix://.* does not answer"):
+        host.engine()
+
+
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [
+        ("unix:///nonexistent/docker.sock", "no such socket"),
+        ("tcp://127.0.0.1:1", "nobody listens there"),
+        ("nonsense://x", ""),
+    ],
+)
+def test_an_address_without_engine_is_none(address, why, monkeypatch, capsys):
+    """A wrong DOCKER_HOST is said, not thrown."""
+    monkeypatch.delenv("ENGINE", raising=False)
+    monkeypatch.setenv("DOCKER_HOST", address)
+    assert host.engine() is None
+    assert f"{address} does not answer ({why}" in capsys.readouterr().err
+
+
+def test_no_engine_can_be_asked_for(monkeypatch):
+    """ENGINE=none asks nobody."""
+    monkeypatch.setenv("ENGINE", "none")
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nonexistent")
+    assert host.engine() is None
+
+
+def test_another_word_is_refused(monkeypatch):
+    """A typo in ENGINE is no silent default."""
+    monkeypatch.setenv("ENGINE", "dokcer")
+    with pytest.raises(Refusal, match="ENGINE=dokcer: say docker, podman or none"):
+        host.engine()
+
+
+def test_without_any_socket_there_is_no_engine(monkeypatch, tmp_path):
+    """A machine without Docker and Podman is no error."""
+    monkeypatch.setenv("ENGINE", "podman")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    if Path("/run/podman/podman.sock").exists():
+        pytest.skip("this machine has Podman")
+    with pytest.raises(OutsideError, match="none is installed"):
+        host.engine()

@@ -1,0 +1,134 @@
+"""The image: what goes in, what it refuses, and how it ends."""
+
+import io
+import tarfile
+
+import httpx
+import pytest
+
+from infra import host, image, process
+
+
+def names(packed):
+    with tarfile.open(fileobj=io.BytesIO(packed.getvalue())) as archive:
+        return archive.getnames()
+
+
+def test_the_context_holds_the_service_and_the_bundle_and_no_more(make_real_bundle):
+    """No data, no registry, no git, nothing of training."""
+    found = names(image.pack(make_real_bundle().folder))
+    bundle = {name for name in found if name.startswith("build/model/")}
+    assert "build/model/model/model.onnx" in bundle
+    rest = set(found) - bundle
+    assert {"serve/Dockerfile", "serve/requirements.txt", "serve/app.py", "serve/model.py"} <= rest
+    assert all(name.startswith("serve/") and name.count("/") == 1 for name in rest)
+    assert {"serve/export.py", "serve/smoke.py"}.isdisjoint(rest)
+
+
+def test_the_same_files_are_packed_to_the_same_bytes(make_real_bundle):
+    """An unchanged file is found in the engine's cache, whenever it was written."""
+    folder = make_real_bundle().folder
+    first = image.pack(folder).getvalue()
+    (folder / "release.json").touch()
+    assert image.pack(folder).getvalue() == first
+
+
+def test_without_an_engine_nothing_is_built_and_it_is_said(make_real_bundle, monkeypatch, capsys):
+    """Exit 0 and an empty reference: deploy then starts a process."""
+    monkeypatch.setenv("ENGINE", "none")
+    assert image.main(["--bundle", str(make_real_bundle().folder)]) == 0
+    said = capsys.readouterr()
+    assert said.out == "image=\n"
+    assert "no container engine answers" in said.err
+
+
+def test_a_broken_bundle_gets_no_image(make_real_bundle, monkeypatch, capsys):
+    """Exit 1, the file is named; a folder that is no bundle is exit 2."""
+    monkeypatch.setenv("ENGINE", "none")
+    folder = make_real_bundle().folder
+    (folder / "service.json").write_text("{}")
+    assert image.main(["--bundle", str(folder)]) == 1
+    assert "service.json" in capsys.readouterr().err
+    assert image.main(["--bundle", str(folder / "nowhere")]) == 2
+
+
+@pytest.fixture
+def built(engine):
+    """Build the image of a bundle; it is gone after the test, its layers stay in the cache."""
+    made = []
+
+    def build(sealed):
+        made.append(image.build(engine, sealed))
+        return made[-1]
+
+    yield build
+    for reference in made:
+        engine.images.remove(reference, force=True, noprune=True)
+
+
+@pytest.fixture
+def started(engine, tmp_path):
+    """Start an image as the deployment does; it is gone after the test."""
+    made = []
+
+    def start(reference):
+        name = f"gatehouse-test-{tmp_path.name[-20:]}-{len(made)}-{host.free_port()}"
+        made.append(host.start(engine, reference, name, port=None, labels={}, restart=False))
+        return made[-1]
+
+    yield start
+    for container in made:
+        container.remove(force=True)
+
+
+def status(container):
+    container.reload()
+    return container.attrs["State"]
+
+
+@pytest.mark.engine
+def test_the_image_serves_read_only_and_without_privilege(make_real_bundle, built, started):
+    """It is ready, healthy, another user than root, and ends with 0 when told to."""
+    sealed = make_real_bundle()
+    reference = built(sealed)
+    assert reference == f"same:{sealed.short}"
+    container = started(reference)
+    url = host.url(container)
+    assert process.wait(lambda: answers(url), 60), container.logs().decode()
+    assert httpx.get(f"{url}/version").json()["bundle_digest"] == sealed.digest
+    assert httpx.post(f"{url}/predict", json={"x": 3}).json()["prediction"] == {"value": 3.0}
+    assert process.wait(lambda: status(container)["Health"]["Status"] == "healthy", 60)
+    assert container.exec_run(["touch", "/bundle/x"]).exit_code != 0
+    assert container.exec_run(["id", "-u"]).output == b"10001\n"
+    assert container.image.labels["org.opencontainers.image.version"] == "1"
+    container.stop(timeout=60)
+    assert status(container)["ExitCode"] == 0
+
+
+@pytest.mark.engine
+def test_a_flipped_byte_in_the_image_refuses_to_start(make_real_bundle, built, started):
+    """One sentence in its log, and no service."""
+    sealed = make_real_bundle(2)  # another tag than its neighbours have, who may run beside it
+    path = sealed.folder / "model/golden.json"
+    path.write_bytes(path.read_bytes().replace(b"2.0", b"3.0"))
+    container = started(built(sealed))
+    assert process.wait(lambda: status(container)["Status"] == "exited", 60)
+    assert status(container)["ExitCode"] != 0
+    said = container.logs().decode()
+    assert "golden.json" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.engine
+def test_the_script_says_how_to_go_on_when_the_base_cannot_be_pulled(engine, make_real_bundle, monkeypatch, capsys):
+    """Exit 3, one sentence."""
+    monkeypatch.setenv("BASE_IMAGE", "127.0.0.1:1/nothing:here")
+    assert image.main(["--bundle", str(make_real_bundle().folder)]) == 3
+    assert "ENGINE=none does without" in capsys.readouterr().err
+
+
+def answers(url):
+    try:
+        return httpx.get(f"{url}/readyz").status_code == 200
+    except httpx.HTTPError:
+        return False

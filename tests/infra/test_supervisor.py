@@ -1,0 +1,159 @@
+"""The supervised process: one that serves, whatever happens to it."""
+
+import concurrent.futures
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+
+import httpx
+import pytest
+
+from infra import process, supervisor
+
+
+def version(place):
+    return httpx.get(f"{place.url}/version", timeout=20).json()["model_version"]
+
+
+def pid(place):
+    return httpx.get(f"{place.url}/version", timeout=20).json()["pid"]
+
+
+def state(place):
+    return process.read(place.folder / "state.json")
+
+
+def test_a_switch_loses_no_request(supervised, make_bundle, client):
+    """Clients that never pause see each of three switches as nothing at all."""
+    assert supervised.switch(make_bundle(1, slow=0.02)) is None
+    load = [client(f"{supervised.url}/predict") for _ in range(3)]
+    for number in (2, 3, 4):
+        assert supervised.switch(make_bundle(number, slow=0.02)) is None
+        assert process.wait(lambda number=number: version(supervised) == number, 20)
+    answers, failures = (sum(parts, type(parts[0])()) for parts in zip(*(one.stop() for one in load), strict=True))
+    assert failures == []
+    assert answers > 0
+
+
+@pytest.mark.parametrize("fault", [{"dies": True}, {"never_ready_file": True}])
+def test_what_never_becomes_ready_replaces_nothing(supervised, make_bundle, fault):
+    """The old process goes on serving when the new one dies or hangs, and the reason comes back."""
+    assert supervised.switch(make_bundle(1)) is None
+    supervised.ready_seconds = 2
+    why = supervised.switch(make_bundle(2, **fault))
+    assert why in ("it ended with exit code 1 before it was ready", "it was not ready within 2 s")
+    assert version(supervised) == 1
+
+
+def test_a_killed_service_comes_back(supervised, make_bundle):
+    """A client that asks while the service is dead is answered as soon as it is back: the port never closed."""
+    supervised.switch(make_bundle(1))
+    for restarts in (1, 2):
+        before = pid(supervised)
+        os.kill(before, signal.SIGKILL)
+        assert process.wait(lambda restarts=restarts: state(supervised).get("restarts") == restarts, 20)
+        assert pid(supervised) != before
+
+
+def test_a_request_under_way_is_answered_before_the_end(supervised, make_bundle):
+    """Taking the service down drains it."""
+    supervised.switch(make_bundle(1, slow=1))
+    log = supervised.folder / "service.log"
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        asked = pool.submit(httpx.get, f"{supervised.url}/predict", timeout=20)
+        assert process.wait(lambda: "asked for /predict" in log.read_text(), 20)
+        assert supervised.remove()
+        assert asked.result().status_code == 200
+    assert "drained" in log.read_text()
+
+
+def test_the_caller_is_not_held(supervised, make_bundle):
+    """`make pipeline | tee` ends although the supervisor lives on."""
+    one = make_bundle(1)
+    place = f"Supervised(Path({str(supervised.folder)!r}), {supervised.port}, 20, {supervised.command!r})"
+    script = (
+        "from infra import bundle; from infra.supervised import Supervised; from pathlib import Path;"
+        f"print({place}.switch(bundle.read(Path({str(one.folder)!r}))))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "None\n"
+    assert version(supervised) == 1
+
+
+def test_a_killed_supervisor_is_replaced(supervised, make_bundle):
+    """After `kill -9` of the supervisor its service is an orphan on the port; the next run puts both right."""
+    supervised.switch(make_bundle(1))
+    orphan = pid(supervised)
+    os.kill(state(supervised)["pid"], signal.SIGKILL)
+    assert process.wait(lambda: not supervised.is_up(), 20)
+    supervised.settle()
+    assert version(supervised) == 1
+    assert pid(supervised) != orphan
+
+
+def test_removal_leaves_nothing_and_may_be_repeated(supervised, make_bundle):
+    """Nothing listens, nothing runs, and a second removal finds nothing to do."""
+    supervised.switch(make_bundle(1))
+    assert supervised.remove()
+    assert not supervised.remove()
+    process.listen(supervised.port).close()
+    assert list(supervised.folder.glob("*.leash")) == []
+
+
+def test_a_supervisor_without_socket_says_who_starts_it(tmp_path):
+    """Started by hand it ends with one sentence."""
+    done = subprocess.run(
+        [sys.executable, "-m", "infra.supervisor", "--folder", str(tmp_path), "--", "true"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert "LISTEN_FD is not set" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_supervisor_whose_folder_is_gone_ends(supervised, make_bundle):
+    """`rm -rf build` leaves no process behind that nobody could find again."""
+    supervised.switch(make_bundle(1))
+    shutil.rmtree(supervised.folder)
+    assert process.wait(lambda: refused(supervised.port), 30)
+
+
+def test_a_full_disk_does_not_end_the_supervisor(supervised, make_bundle, monkeypatch):
+    """While state cannot be written and nothing can be started, it goes on trying; then the service comes back."""
+    one = make_bundle(1)
+    wish = {"id": "1", "bundle": str(one.folder), "ready_seconds": 20}
+    (supervised.folder / "wish.json").write_text(json.dumps(wish))
+    with process.listen(supervised.port) as listener:
+        worker = supervisor.Supervisor(supervised.folder, listener, supervised.command)
+        assert process.wait(lambda: worker._step() or worker.serving is not None, 20)
+        with monkeypatch.context() as patch:
+            patch.setattr(process, "start", full)
+            worker.serving.popen.kill()
+            tries = []
+
+            def give_in():
+                try:
+                    worker._step()
+                except OSError as error:
+                    tries.append(error)
+                return len(tries) > 1
+
+            assert process.wait(give_in, 20)
+        assert process.wait(lambda: worker._step() or worker.restarts == 1, 20)
+        worker.serving.popen.kill()
+        worker.serving.popen.wait()
+
+
+def full(*_, **__):
+    """Stand for a disk without room."""
+    raise OSError(28, "No space left on device")
+
+
+def refused(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0

@@ -1,0 +1,102 @@
+"""The Dockerfile: what hadolint knows, and the rules of this house that it does not."""
+
+import ast
+import re
+import subprocess
+
+import pytest
+
+from infra import image
+from validation.script import ROOT
+
+TEXT = (ROOT / image.DOCKERFILE).read_text()
+
+
+def instructions(text):
+    """Split a Dockerfile into (word, rest), comments dropped, continued lines joined."""
+    joined = re.sub(r"\\\n\s*", "", re.sub(r"^\s*#.*\n", "", text, flags=re.MULTILINE))
+    return [tuple(line.split(maxsplit=1)) for line in joined.splitlines() if line.strip()]
+
+
+def faults(text):
+    """Name what breaks a rule."""
+    steps = instructions(text)
+    words = dict(steps)
+    users = [rest for word, rest in steps if word == "USER"]
+    base = next((rest for word, rest in steps if word == "ARG" and rest.startswith("BASE_IMAGE=")), "")
+    rules = {
+        "the base is pinned by tag and digest": re.search(r"=[\w./-]+:[\w.-]+@sha256:[0-9a-f]{64}$", base),
+        "every stage starts from that base": {rest.split()[0] for word, rest in steps if word == "FROM"}
+        == {"${BASE_IMAGE}"},
+        "the user is a number and not root": users and re.fullmatch(r"[1-9]\d*(:[1-9]\d*)?", users[-1]),
+        "the bundle comes last": steps[-1] == ("COPY", "${BUNDLE} /bundle"),
+        "CMD is in exec form": words.get("CMD") == '["python", "-m", "serve.app"]',
+        "the health check needs no shell and no curl": "HEALTHCHECK" in words
+        and re.search(r'CMD \["python"', words["HEALTHCHECK"]),
+        "no frontend is pulled, and the classic builder understands it": not re.search(
+            r"^# *syntax=|--link|--mount|--chmod|<<", text, re.MULTILINE
+        ),
+        "hashes are demanded": "--require-hashes" in text,
+        "no secret and no download by the builder": "ADD" not in words and "--build-arg" not in text,
+        "no ENV hides an ARG": not {
+            part.split("=")[0] for word, rest in steps if word == "ENV" for part in rest.split()
+        }
+        & {rest.split("=")[0] for word, rest in steps if word == "ARG"},
+    }
+    return [rule for rule, kept in rules.items() if not kept]
+
+
+def test_the_dockerfile_keeps_the_rules():
+    """Pinned, unprivileged, exec form, the bundle last, any builder."""
+    assert faults(TEXT) == []
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "rule"),
+    [
+        (r"@sha256:\w+", "", "the base is pinned by tag and digest"),
+        (r"FROM \$\{BASE_IMAGE\}\n", "FROM python:3.11\n", "every stage starts from that base"),
+        (r"USER 10001:10001", "USER service", "the user is a number and not root"),
+        (r"USER 10001:10001", "USER 0", "the user is a number and not root"),
+        (r"\Z", "RUN true\n", "the bundle comes last"),
+        (r'CMD \["python", "-m", "serve.app"\]', "CMD python -m serve.app", "CMD is in exec form"),
+        (r"HEALTHCHECK .*\n.*\n", "", "the health check needs no shell and no curl"),
+        (r"\A", "# syntax=docker/dockerfile:1\n", "no frontend is pulled, and the classic builder understands it"),
+        (r"COPY \$\{", "COPY --link ${", "no frontend is pulled, and the classic builder understands it"),
+        (r'"--require-hashes", ', "", "hashes are demanded"),
+        (r"ENV HOST", "ENV BUNDLE=/bundle HOST", "no ENV hides an ARG"),
+    ],
+)
+def test_each_rule_turns_red(good, bad, rule):
+    """A Dockerfile that breaks one rule is found by that rule."""
+    broken, changes = re.subn(good, lambda _: bad, TEXT, count=1)
+    assert changes == 1
+    assert rule in faults(broken)
+
+
+def test_hadolint_is_silent():
+    """No finding, and no rule is switched off."""
+    done = subprocess.run(["hadolint", ROOT / image.DOCKERFILE], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "hadolint ignore" not in TEXT
+
+
+def test_hadolint_sees_faults(tmp_path):
+    """The linter is alive: a moving base, and apt lists kept, are found."""
+    (tmp_path / "Dockerfile").write_text("FROM python\nRUN apt-get install curl\n")
+    done = subprocess.run(["hadolint", tmp_path / "Dockerfile"], capture_output=True, text=True)
+    assert done.returncode == 1
+
+
+def test_the_image_can_import_what_it_holds():
+    """No module in the image leans on a room that stays outside."""
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    inside = [path for path in (ROOT / "serve").glob("*.py") if f"serve/{path.name}" not in ignored]
+    assert {"app.py", "model.py"} <= {path.name for path in inside}
+    for path in inside:
+        for node in ast.walk(ast.parse(path.read_text())):
+            found = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            found += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            for module in found:
+                assert module.split(".")[0] not in ("train", "validation", "infra", "config"), f"{path}: {module}"
+                assert f"{module.replace('.', '/')}.py" not in ignored, f"{path}: {module} is not in the image"
