@@ -6,7 +6,7 @@ VENV ?= $(CURDIR)/.venv
 READY := $(VENV)/.ready-$(shell cksum < requirements.txt | tr -d ' ')
 MODEL_VERSION ?= $(shell sed -n 's/^model-version=//p' build/fit.txt 2>/dev/null)
 VERSION = --model-version "$(MODEL_VERSION)"
-PORT = $(or $(GATEHOUSE_PORT),8000)
+PORT = $(or $(GATEHOUSE_PORT),$(shell sed -n 's/^ *port=\([0-9]*\),.*/\1/p' config.py))
 TESTS ?=
 
 export PATH := $(VENV)/bin:$(PATH)

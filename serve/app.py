@@ -10,6 +10,7 @@ differ, or whose golden rows give other outputs than at training.
 import contextlib
 import gc
 import os
+import signal
 import socket
 import sys
 import time
@@ -171,6 +172,12 @@ def main() -> int:
     inherited = os.environ.get("LISTEN_FD")
     sockets = [socket.socket(fileno=int(inherited))] if inherited else None
     server = uvicorn.Server(config)
+
+    def end(*_: object) -> None:
+        server.should_exit = True
+
+    # uvicorn drains by its own handler, then raises the signal anew: without ours the process would end by it, not by 0
+    signal.signal(signal.SIGTERM, end)
     server.run(sockets=sockets)
     return 0 if server.started else 3
 

@@ -33,6 +33,7 @@ class Model:
         self.target: dict[str, Any] = contract["target"]
         self.golden_rows: list[dict[str, Any]] = golden["rows"]
         self.golden_outputs: Outputs = np.array(golden["outputs"], dtype="float32")
+        onnxruntime.disable_telemetry_events()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1

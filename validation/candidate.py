@@ -64,13 +64,19 @@ def run_gate(
     key = digest_of(
         {
             "model": [number, version.digest],
-            "champion": [champion.number, champion.digest] if champion else None,
             "data": [data, digest(part.read_bytes()) if part.is_file() else "none"],
             "columns": repr((config.features, config.target, config.key, config.seed)),
             "bounds": repr(bounds(config)),
             "code": code_digest(*CODE, *code),
         }
     )
+
+    against = (champion.number, champion.digest) if champion else (None, None)
+
+    def still(standing: Verdict) -> bool:
+        # A version that was promoted since stays judged as it was: it is not compared with itself
+        promoted = champion is not None and champion.number == number
+        return not compares or promoted or (standing.champion_version, standing.champion_digest) == against
 
     def judge() -> Verdict:
         other = champion if champion and champion.digest != version.digest else None
@@ -83,8 +89,8 @@ def run_gate(
             measures=tuple(work(candidate, config)),
             model_version=number,
             model_digest=version.digest,
-            champion_version=champion.number if champion else None,
-            champion_digest=champion.digest if champion else None,
+            champion_version=against[0],
+            champion_digest=against[1],
         )
 
-    return decide(gate, key, judge)
+    return decide(gate, key, judge, still)

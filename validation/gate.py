@@ -79,11 +79,14 @@ def code_digest(*modules: str) -> str:
     return digest_of_files([ROOT / name for name in sorted(modules)])
 
 
-def decide(gate: str, key: str, work: Callable[[], Verdict]) -> int:
-    """Print the standing verdict while nothing it looked at has changed, else a new one; return the exit code."""
+def decide(gate: str, key: str, work: Callable[[], Verdict], still: Callable[[Verdict], bool] | None = None) -> int:
+    """Print the standing verdict while nothing it looked at has changed, else a new one; return the exit code.
+
+    `still` may say that a verdict of the same key stands no longer.
+    """
     path = VERDICTS / f"{gate}.json"
     standing = _standing(path, key)
-    if standing is None:
+    if standing is None or not (still is None or still(standing)):
         path.unlink(missing_ok=True)  # if the work below crashes, no older verdict may be taken for its result
         standing = work()
         with writing(path) as file:
