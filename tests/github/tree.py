@@ -100,20 +100,24 @@ def read_pins(text: str) -> dict[str, tuple[str, str]]:
     return {action: (tag, commit) for action, tag, commit in rows}
 
 
-def read_tree(root: Path = ROOT) -> Tree:
-    """Read what the rules look at from a checkout."""
-    names = [".github/**/*.yml", "Makefile", *(f"{room}/*.py" for room in ROOMS)]
-    texts = {path.relative_to(root).as_posix(): path.read_text() for name in names for path in root.glob(name)}
-    return Tree(texts, dry_run(root), read_pins((root / ".github/pins.tsv").read_text()))
+def read_texts(root: Path) -> dict[str, str]:
+    """Read the YAML and the scripts of a checkout."""
+    names = [".github/**/*.yml", *(f"{room}/*.py" for room in ROOMS)]
+    return {path.relative_to(root).as_posix(): path.read_text() for name in names for path in root.glob(name)}
 
 
-def dry_run(root: Path) -> str:
-    """Print the commands of every target of the Makefile without running one."""
+def read_tree() -> Tree:
+    """Read what the rules look at."""
+    return Tree(read_texts(ROOT), dry_run(ROOT), read_pins((ROOT / ".github/pins.tsv").read_text()))
+
+
+def dry_run(root: Path, *targets: str) -> str:
+    """Print the commands of the Makefile's targets, of all unless some are named, without running one."""
 
     def make(*flags: str) -> str:
         alone = {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
         command = ["make", "--dry-run", *flags]
         return subprocess.run(command, cwd=root, env=alone, capture_output=True, text=True).stdout
 
-    targets = re.findall(r"^([\w-]+):", make("--print-data-base", "--question", "help"), re.MULTILINE)
-    return make("--always-make", "--keep-going", *sorted(set(targets) - {"Makefile"}))
+    known = re.findall(r"^([\w-]+):", make("--print-data-base", "--question", "help"), re.MULTILINE)
+    return make("--always-make", "--keep-going", *targets or sorted(set(known) - {"Makefile"}))
