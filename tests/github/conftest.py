@@ -1,5 +1,6 @@
 """Fixtures of the runs under act."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ def act(tmp_path: Path) -> Callable[..., Run]:
 
     def run(checkout: Path, workflow: str, event: str, payload: dict[str, Any] | None = None) -> Run:
         done = run_act(checkout, tmp_path / "scratch", workflow, event, payload)
-        print(done.said()[-20_000:] or done.log[-3000:])
+        sys.stdout.write(done.said()[-20_000:] or done.log[-3000:])
         return done
 
     return run

@@ -18,7 +18,7 @@ if given.get("INCLUDE_HIDDEN_FILES") != "true":
 if artifact.exists():
     sys.exit(f"an artifact named {artifact.name} exists already")
 if not found:
-    print(f"no files at {source}")
+    sys.stdout.write(f"no files at {source}\n")
     sys.exit(given.get("IF_NO_FILES_FOUND") == "error")
 for path in found:
     target = artifact / path.relative_to(root)
