@@ -48,10 +48,10 @@ def test_the_linter_is_wired_and_finds_the_flaw(
 ) -> None:
     """The line that `make lint` runs is silent on the tree as it is, and red on the same tree with the flaw."""
     lines = [line for line in lint if re.match(rf"(\S*/)?{linter}\b", line)]
-    assert 1 == len(lines), f"`make lint` runs {linter} {len(lines)} times"
+    assert len(lines) == 1, f"`make lint` runs {linter} {len(lines)} times"
     assert 0 == run(lines[0], checkout).returncode
     flawed, count = re.subn(pattern, text, (checkout / path).read_text(), count=1)
-    assert 1 == count, "the flaw found no place"
+    assert count, "the flaw found no place"
     (checkout / path).write_text(flawed)
     red = run(lines[0], checkout)
     assert 0 != red.returncode

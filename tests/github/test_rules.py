@@ -97,8 +97,13 @@ FLAWS: dict[str, list[tuple[str, str, str, str]]] = {
         ),
     ],
     "closes": [
-        (GATES, r"(- env: .*)", r"\1\n        continue-on-error: true", "`continue-on-error` lets a gate stand open"),
-        (TRAIN, r"(run: .*)", r"\1 || true", "`|| true` lets a gate stand open"),
+        (
+            GATES,
+            r"(- env: .*)",
+            r"\1\n        continue-on-error: ${{ true }}",
+            "`continue-on-error` lets a gate stand open",
+        ),
+        (TRAIN, r"(run: .*)", r"\1 || :", "`|| :` lets a gate stand open"),
     ],
     "ends": [
         (TRAIN, r" +timeout-minutes: 30\n", "", "stage-2-train.yml, fit: timeout-minutes is missing"),
@@ -114,7 +119,7 @@ FLAWS: dict[str, list[tuple[str, str, str, str]]] = {
         (PIPELINE, r"permissions: \{\}", "permissions: { contents: read }", "pipeline.yml: the file itself grants"),
         (PIPELINE, r"permissions: \{\}\n\n", "", "pipeline.yml: the file itself grants"),
         (TRAIN, r"contents: read", "contents: write", "fit: asks for contents: write"),
-        (TRAIN, r"\{ contents: read \}", "write-all", "fit: asks for everything: write"),
+        (TRAIN, r"\{ contents: read \}", "read-all", "fit: asks for everything: write"),
     ],
     "grants_what_is_called": [
         (TRAIN, r"contents: read", "contents: write", "pipeline.yml, train: does not grant contents: write"),
@@ -209,7 +214,7 @@ def test_the_tree_keeps_the_rule(tree: Tree, rule: Rule) -> None:
 def test_a_flaw_breaks_the_rule(tree: Tree, name: str, path: str, pattern: str, text: str, finding: str) -> None:
     """The same tree with one flaw planted gives a finding that names it."""
     flawed, count = re.subn(pattern, text, tree.texts[path], count=1)
-    assert 1 == count, "the flaw found no place"
+    assert count, "the flaw found no place"
     findings = list(NAMES[name](replace(tree, texts={**tree.texts, path: flawed})))
     assert any(finding in found for found in findings), findings
 
