@@ -94,11 +94,20 @@ def run_act(checkout: Path, scratch: Path, workflow: str, event: str, payload: d
     for path in checkout.glob(".github/workflows/*.yml"):
         text = re.sub(r"\n +queue: .*", "", path.read_text())  # act's schema does not know it yet
         path.write_text(text.replace(":8000", f":{environment['GATEHOUSE_PORT']}"))  # 8000 may be taken on this machine
-    for command in (["git", "init", "-qb", "main"], ["git", "add", "-A"], COMMIT):
-        subprocess.run(command, cwd=checkout, check=True)
+    for git in (["git", "init", "-qb", "main"], ["git", "add", "-A"], COMMIT):
+        subprocess.run(git, cwd=checkout, check=True)
     (scratch / "home").mkdir(parents=True)
     (scratch / "event.json").write_text(json.dumps(payload or {}))
-    command = ["act", event, "-C", checkout, "-W", f".github/workflows/{workflow}", "-e", scratch / "event.json"]
+    command: list[str | Path] = [
+        "act",
+        event,
+        "-C",
+        checkout,
+        "-W",
+        f".github/workflows/{workflow}",
+        "-e",
+        scratch / "event.json",
+    ]
     command += ["--json", "-v", "--pull=false", "--no-cache-server", "--concurrent-jobs", "1"]
     command += ["--action-cache-path", scratch / "cache", "-P", "ubuntu-latest=-self-hosted"]
     for option in ("--env-file", "--secret-file", "--var-file", "--input-file"):  # else act reads .env, .secrets, ...

@@ -4,7 +4,7 @@ Neither act nor a linter enforces these; some of them GitHub does, at start-up a
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from tests.github.tree import COMMAND, ROOMS, WORKFLOWS, Tree, Yaml, called, commands, listed
@@ -285,11 +285,9 @@ def _waits(group: Mapping[str, Any], cancel: bool) -> bool:
     return {key: value for key, value in group.items() if key != "group"} == wanted
 
 
-def _outputs(tree: Tree, job: Yaml) -> Iterable[str]:
-    if "uses" not in job:
-        return job.get("outputs", {})
+def _outputs(tree: Tree, job: Yaml) -> list[str]:
     callee = tree.workflows.get(called(job) or "", {"on": {}})
-    return (callee["on"].get("workflow_call") or {}).get("outputs", {})
+    return list(((callee["on"].get("workflow_call") or {}) if "uses" in job else job).get("outputs", {}))
 
 
 def _mismatch(where: str, given: Yaml, known: Yaml) -> Iterator[str]:
