@@ -37,9 +37,7 @@ class Run:
     code: int
     log: str
     artifacts: Path  # one folder an artifact
-    jobs: dict[str, str] = field(
-        default_factory=dict
-    )  # success, failure or skipped; a job that never came up is absent
+    jobs: dict[str, str] = field(default_factory=dict)  # success, failure or skipped; absent: never came up
     steps: dict[str, list[str]] = field(default_factory=dict)  # the steps that ran, as "step: result", in order
     outputs: dict[str, dict[str, str]] = field(default_factory=dict)  # of the steps, by job
     summaries: dict[str, str] = field(default_factory=dict)
@@ -78,6 +76,14 @@ def absent() -> str | None:
     return None
 
 
+def stale() -> str | None:
+    """Say why the jobs would install something, or None: they share the environment of the tests."""
+    question = ["make", "--question", "setup", f"VENV={sys.prefix}"]
+    if subprocess.run(question, cwd=ROOT, capture_output=True).returncode:
+        return "this python's environment is not the lock's; `make setup` makes one that is"
+    return None
+
+
 def copy_tree(target: Path) -> Path:
     """Copy the working tree with what is not committed yet, without what git ignores."""
     listed = subprocess.check_output(["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, text=True)
@@ -98,16 +104,8 @@ def run_act(checkout: Path, scratch: Path, workflow: str, event: str, payload: d
         subprocess.run(git, cwd=checkout, check=True)
     (scratch / "home").mkdir(parents=True)
     (scratch / "event.json").write_text(json.dumps(payload or {}))
-    command: list[str | Path] = [
-        "act",
-        event,
-        "-C",
-        checkout,
-        "-W",
-        f".github/workflows/{workflow}",
-        "-e",
-        scratch / "event.json",
-    ]
+    command: list[str | Path] = ["act", event, "-C", checkout, "-W", f".github/workflows/{workflow}"]
+    command += ["-e", scratch / "event.json"]
     command += ["--json", "-v", "--pull=false", "--no-cache-server", "--concurrent-jobs", "1"]
     command += ["--action-cache-path", scratch / "cache", "-P", "ubuntu-latest=-self-hosted"]
     for option in ("--env-file", "--secret-file", "--var-file", "--input-file"):  # else act reads .env, .secrets, ...
@@ -166,25 +164,21 @@ def _stand_ins(checkout: Path, folder: Path) -> list[str | Path]:
             wanted.setdefault(step["uses"], set()).update(step.get("with", {}))
     options: list[str | Path] = []
     for use, inputs in wanted.items():
-        action, _, commit = use.partition("@")
-        script = Path(__file__).parent / "stand_ins" / STAND_INS.get(action, "record.py")
-        step = {
-            "run": f"python '{script}'",
-            "shell": "bash",
-            "env": {f"WITH_{name.replace('-', '_').upper()}": f"${{{{ inputs.{name} }}}}" for name in inputs}
-            | {"ACTION": action},
-        }
-        root = folder / f"{action.replace('/', '+')}@{commit}"
+        root = folder / use.replace("/", "+")
         root.mkdir(parents=True)
-        (root / "action.yml").write_text(
-            yaml.safe_dump(
-                {
-                    "name": action,
-                    "description": "a stand-in",
-                    "inputs": {name: {"description": name} for name in inputs},
-                    "runs": {"using": "composite", "steps": [step]},
-                }
-            )
-        )
+        (root / "action.yml").write_text(yaml.safe_dump(_stand_in(use.partition("@")[0], inputs)))
         options += ["--local-repository", f"{use}={root}"]
     return options
+
+
+def _stand_in(action: str, inputs: set[str]) -> dict[str, Any]:
+    """Make an action of one step; each input reaches its script as WITH_<NAME>."""
+    script = Path(__file__).parent / "stand_ins" / STAND_INS.get(action, "record.py")
+    given = {f"WITH_{name.replace('-', '_').upper()}": f"${{{{ inputs.{name} }}}}" for name in inputs}
+    step = {"run": f"python '{script}'", "shell": "bash", "env": {**given, "ACTION": action}}
+    return {
+        "name": action,
+        "description": "a stand-in",
+        "inputs": {name: {"description": name} for name in inputs},
+        "runs": {"using": "composite", "steps": [step]},
+    }

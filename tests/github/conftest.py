@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from tests.github.act import Run, absent, copy_tree, run_act
+from tests.github.act import Run, absent, copy_tree, run_act, stale
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A copy of the working tree that a test may break before it runs."""
-    if why := absent():
+    if why := stale():
         pytest.skip(why)
     return copy_tree(tmp_path / "checkout")
 

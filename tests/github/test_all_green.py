@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.github.act import Run, absent
+from tests.github.act import Run
 from tests.github.tree import ROOT
 
-pytestmark = [pytest.mark.act, pytest.mark.skipif(absent() is not None, reason=absent() or "")]
+pytestmark = pytest.mark.act
 NEEDED = {
     "pipeline.yml": ["tests", "data", "train", "gates", "image", "deploy"],
     "pull-request.yml": ["tests", "data", "train", "gates", "image"],
