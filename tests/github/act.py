@@ -78,7 +78,8 @@ def absent() -> str | None:
 
 def stale() -> str | None:
     """Say why the jobs would install something, or None: they share the environment of the tests."""
-    question = ["make", "--question", "setup", f"VENV={sys.prefix}"]
+    # a copy's files are new: a setup that goes by their time, not by the lock's checksum, would clear this environment
+    question = ["make", "--question", "--assume-new=requirements.txt", "setup", f"VENV={sys.prefix}"]
     if subprocess.run(question, cwd=ROOT, capture_output=True).returncode:
         return "this python's environment is not the lock's; `make setup` makes one that is"
     return None
