@@ -1,0 +1,32 @@
+"""Fixtures of the runs under act."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.github.act import Run, absent, copy_tree, run_act, stale
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A copy of the working tree that a test may break before it runs."""
+    if why := stale():
+        pytest.skip(why)
+    return copy_tree(tmp_path / "checkout")
+
+
+@pytest.fixture
+def act(tmp_path: Path) -> Callable[..., Run]:
+    """Run a workflow of a checkout; what went wrong is shown when the test fails."""
+    if why := absent():
+        pytest.skip(why)
+
+    def run(checkout: Path, workflow: str, event: str, payload: dict[str, Any] | None = None) -> Run:
+        done = run_act(checkout, tmp_path / "scratch", workflow, event, payload)
+        sys.stdout.write(done.said()[-20_000:] or done.log[-3000:])
+        return done
+
+    return run

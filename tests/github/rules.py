@@ -1,0 +1,308 @@
+"""The house rules of workflows: each takes a tree and gives its findings, one sentence each.
+
+Neither act nor a linter enforces these; some of them GitHub does, at start-up and without a log.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from tests.github.tree import COMMAND, ROOMS, WORKFLOWS, Tree, Yaml, called, commands, listed
+
+Rule = Callable[[Tree], Iterator[str]]
+RULES: list[Rule] = []
+
+ORDER = ["name", "on", "concurrency", "permissions", "jobs"]
+SCRIPT = re.compile(rf'python -m (?:{"|".join(ROOMS)})\.\w+(?: [\w./:-]+| "\$[A-Z_]+")*')
+MAKE = re.compile(r"make [a-z-]+")
+WIRING = re.compile(r' >> "\$GITHUB_(?:OUTPUT|STEP_SUMMARY|PATH)"$')
+PLAIN = {'test "$GREEN" = true', 'realpath "${VENV:-.venv}/bin"'}  # a verdict and a path: no script would be shorter
+CONCURRENT = {"group", "cancel-in-progress", "queue"}
+NO_STEP = {"train.init", "serve.app", "infra.supervisor"}  # by hand, once; the service; what keeps it up
+NO_TARGET = {"train.store"}  # carries the registry from machine to machine; a laptop is one
+PLATFORM_JOBS = {"tests", "image", "all-green"}  # their word is make's or the platform's, not a script's
+
+
+def rule(function: Rule) -> Rule:
+    """Add a rule to those that the whole tree has to keep."""
+    RULES.append(function)
+    return function
+
+
+# --- the look of a file ----------------------------------------------------------------------------------------------
+@rule
+def opens_with_a_header(tree: Tree) -> Iterator[str]:
+    """A workflow or action says first what it is, what goes in, what comes out, and who uses it."""
+    for path in tree.documents:
+        if path.startswith((WORKFLOWS, ".github/actions/")):
+            header = re.match(r"(?:#.*\n)*", tree.texts[path])
+            for word in ("In:", "Out:", "Who:"):
+                if word not in (header.group() if header else ""):
+                    yield f"{path}: the header comment has no `{word}`"
+
+
+@rule
+def keeps_the_order(tree: Tree) -> Iterator[str]:
+    """name, on, concurrency, permissions, jobs, each after one blank line."""
+    for name, workflow in tree.workflows.items():
+        keys = list(workflow)
+        if keys != [key for key in ORDER if key in keys]:
+            yield f"{name}: the keys are {', '.join(keys)}; the order is {', '.join(ORDER)}"
+        if re.search(r"[^\n]\n(?=(?:on|concurrency|permissions|jobs):)|\n\n\n", tree.texts[WORKFLOWS + name]):
+            yield f"{name}: one blank line stands between the parts"
+
+
+@rule
+def says_why(tree: Tree) -> Iterator[str]:
+    """Every `if:` and every permission has its reason on the same line."""
+    for path, text in tree.texts.items():
+        for number, line in enumerate(text.splitlines() if path.endswith(".yml") else [], 1):
+            granted = re.search(r"\b[a-z-]+: (?:read|write)\b", line)
+            if (granted or re.match(r"\s*(?:- )?if:", line)) and not re.search(r" # \w", line):
+                yield f"{path}:{number}: no reason on the line of `{line.strip()}`"
+
+
+# --- steps -----------------------------------------------------------------------------------------------------------
+@rule
+def runs_one_line(tree: Tree) -> Iterator[str]:
+    """A `run:` is one call of a script or of make, wired by `>>` and nothing else."""
+    for where, step in tree.steps():
+        if "run" in step:
+            line = WIRING.sub("", step["run"])
+            if not (SCRIPT.fullmatch(line) or MAKE.fullmatch(line) or line in PLAIN):
+                yield f"{where}: `{step['run'].strip()}` is no single call of a script or of make"
+
+
+@rule
+def pins_what_it_uses(tree: Tree) -> Iterator[str]:
+    """Every action of others is pinned to a commit of the table, its version behind it; the table has no more."""
+    seen = set()
+    for path, text in tree.texts.items():
+        for use, comment in re.findall(r"^ +(?:- )?uses: *([^\s#]+)(.*)", text, re.MULTILINE):
+            if use.startswith("./"):
+                continue
+            action, _, commit = use.partition("@")
+            tag = comment.strip().removeprefix("# ")
+            seen.add(action)
+            if tree.pins.get(action) != (tag, commit):
+                yield f"{path}: {use} # {tag} is not in .github/pins.tsv"
+    for action in sorted(set(tree.pins) - seen):
+        yield f".github/pins.tsv: nothing uses {action}"
+
+
+@rule
+def keeps_no_credentials(tree: Tree) -> Iterator[str]:
+    """A checkout leaves no token in the working tree."""
+    for where, step in tree.steps():
+        if step.get("uses", "").startswith("actions/checkout@") and (
+            step.get("with", {}).get("persist-credentials") != "false"
+        ):
+            yield f"{where}: the checkout keeps its credentials"
+
+
+@rule
+def reads_no_secret(tree: Tree) -> Iterator[str]:
+    """The chain needs no secret, and nothing inherits all of them."""
+    for path, text in tree.texts.items():
+        if path.endswith(".yml") and re.search(r"\bsecrets\b|github\.token", re.sub(r"#.*", "", text)):
+            yield f"{path}: reads a secret"
+
+
+@rule
+def closes(tree: Tree) -> Iterator[str]:
+    """No failure is tolerated or swallowed."""
+    for path, text in tree.texts.items():
+        if path.endswith(".yml"):
+            for word in re.findall(r"continue-on-error|\|\| *(?:true\b|:)|set \+e", text):
+                yield f"{path}: `{word}` lets a gate stand open"
+
+
+# --- jobs ------------------------------------------------------------------------------------------------------------
+@rule
+def ends(tree: Tree) -> Iterator[str]:
+    """Every job has a time limit on a runner named literally; one that only calls a workflow can have neither."""
+    for name, job_id, job in tree.jobs():
+        if ("timeout-minutes" in job) == ("uses" in job):
+            yield f"{name}, {job_id}: timeout-minutes is {'not allowed with `uses`' if 'uses' in job else 'missing'}"
+        if "uses" not in job and job.get("runs-on") != "ubuntu-latest":
+            yield f"{name}, {job_id}: runs-on is not the literal ubuntu-latest"
+
+
+@rule
+def asks_for_little(tree: Tree) -> Iterator[str]:
+    """A file grants nothing; a job grants `contents: read` at most."""
+    for name, workflow in tree.workflows.items():
+        if workflow.get("permissions") != {}:
+            yield f"{name}: the file itself grants permissions"
+    for name, job_id, job in tree.jobs():
+        for scope, level in _granted(job).items():
+            if (scope, level) != ("contents", "read"):
+                yield f"{name}, {job_id}: asks for {scope}: {level}"
+
+
+@rule
+def grants_what_is_called(tree: Tree) -> Iterator[str]:
+    """A called workflow asks for no more than each of its callers grants, or the run dies at start-up without a log."""
+    levels = ["none", "read", "write"]
+    for name, job_id, job in tree.jobs():
+        callee = tree.workflows.get(called(job) or "")
+        if called(job) and callee is None:
+            yield f"{name}, {job_id}: {called(job)} does not exist"
+        for inner_id, inner in (callee or {"jobs": {}})["jobs"].items():
+            for scope, level in _granted(inner).items():
+                if levels.index(level) > levels.index(_granted(job).get(scope, "none")):
+                    yield f"{name}, {job_id}: does not grant {scope}: {level}, which {called(job)}, {inner_id} asks for"
+
+
+@rule
+def queues_where_it_must(tree: Tree) -> Iterator[str]:
+    """Entry files group their runs, and pull requests cancel; called ones only keep a deployment alone, in a queue."""
+    for name, workflow in tree.workflows.items():
+        entry, group = name in tree.entries, workflow.get("concurrency", {})
+        if entry != bool(group):
+            yield f"{name}: {'an entry file groups its runs' if entry else 'a group of the caller would deadlock'}"
+        elif entry and not _waits(group, cancel="pull_request" in workflow["on"]):
+            yield f"{name}: a pull request cancels its predecessor, everything else queues"
+    for name, job_id, job in tree.jobs():
+        group = job.get("concurrency")
+        if group and not (str(group.get("group")).startswith("deploy-") and _waits(group, cancel=False)):
+            yield f"{name}, {job_id}: only a deployment has a group of its own, and it queues"
+        if "infra.deploy" in _commands_of(job) and not group:
+            yield f"{name}, {job_id}: deploys without a group of its own"
+
+
+@rule
+def needs_what_exists(tree: Tree) -> Iterator[str]:
+    """What a job needs, and each output that it reads, exists."""
+    for name, job_id, job in tree.jobs():
+        siblings = tree.workflows[name]["jobs"]
+        for need in listed(job.get("needs")):
+            if need not in siblings:
+                yield f"{name}, {job_id}: needs {need}, which does not exist"
+        for need, output in re.findall(r"needs\.([\w-]+)\.outputs\.([\w-]+)", str(job)):
+            if need not in listed(job.get("needs")) or output not in _outputs(tree, siblings.get(need, {})):
+                yield f"{name}, {job_id}: {need} hands down no output {output}"
+
+
+@rule
+def hands_over_what_is_asked(tree: Tree) -> Iterator[str]:
+    """A called workflow or local action gets the inputs that it requires, and none that it does not know."""
+    for name, job_id, job in tree.jobs():
+        if called(job) in tree.workflows:
+            known = (tree.workflows[called(job) or ""]["on"]["workflow_call"] or {}).get("inputs", {})
+            yield from _mismatch(f"{name}, {job_id}", job.get("with", {}), known)
+    for where, step in tree.steps():
+        action = step.get("uses", "").removeprefix("./.github/actions/")
+        if action in tree.actions:
+            given = step.get("with", {})
+            yield from _mismatch(where, given, tree.actions[action].get("inputs", {}))
+            if action == "registry" and given.get("mode") not in ("save", "restore"):
+                yield f"{where}: the registry knows save and restore, not {given.get('mode')}"
+
+
+@rule
+def downloads_what_is_uploaded(tree: Tree) -> Iterator[str]:
+    """Every artifact that a job takes is left by another one under that name."""
+    left = {step["with"]["name"] for _, step in tree.steps() if "upload-artifact@" in step.get("uses", "")}
+    for where, step in tree.steps():
+        if "download-artifact@" in step.get("uses", ""):
+            wanted = step["with"].get("name") or step["with"]["pattern"]
+            if not any(re.fullmatch(re.escape(wanted).replace(r"\*", ".*"), name) for name in left):
+                yield f"{where}: nobody uploads {wanted}"
+
+
+@rule
+def uploads_each_verdict(tree: Tree) -> Iterator[str]:
+    """A job of stage 1 or of the gates leaves its verdict, also when it is red."""
+    for name, job_id, job in tree.jobs():
+        if name.startswith(("stage-1", "stage-3")) and job_id != "report":
+            wanted = {"name": f"verdict-{job_id}", "path": f"build/verdicts/{job_id}.json"}
+            if not any(step.get("with") == wanted and step.get("if") == "always()" for step in job.get("steps", [])):
+                yield f"{name}, {job_id}: does not always upload verdict-{job_id}"
+
+
+# --- one word per thing ----------------------------------------------------------------------------------------------
+@rule
+def runs_every_script(tree: Tree) -> Iterator[str]:
+    """Each script is a step somewhere, and each step runs a script that exists."""
+    steps = set().union(*(commands(step.get("run", "")) for _, step in tree.steps()))
+    for script in sorted(tree.scripts() - steps - NO_STEP):
+        yield f"{script}: no step runs it"
+    for script in sorted(steps - tree.scripts()):
+        yield f"{script}: a step runs it, and there is no such script"
+
+
+@rule
+def agrees_with_make(tree: Tree) -> Iterator[str]:
+    """Make runs each script that a step runs."""
+    steps = set().union(*(commands(step.get("run", "")) for _, step in tree.steps()))
+    for script in sorted(steps - commands(tree.make) - NO_TARGET):
+        yield f"{script}: no target of the Makefile runs it"
+
+
+@rule
+def has_one_word(tree: Tree) -> Iterator[str]:
+    """A job, its check and its script have the same name."""
+    for name, job_id, job in tree.jobs():
+        if job.get("name") != job_id.replace("-", " ").capitalize():
+            yield f"{name}, {job_id}: its check is called {job.get('name')}"
+        words = {command.partition(".")[2] for command in _commands_of(job)}
+        if "uses" not in job and job_id not in words | PLATFORM_JOBS:
+            yield f"{name}, {job_id}: no step runs a script of that name"
+
+
+# --- the end ---------------------------------------------------------------------------------------------------------
+@rule
+def is_all_green(tree: Tree) -> Iterator[str]:
+    """The last job of an entry file always runs, needs every other job, and wants success from each."""
+    for name, workflow in tree.entries.items():
+        last = workflow["jobs"].get("all-green", {})
+        others = sorted(set(workflow["jobs"]) - {"all-green"})
+        if last.get("if") != "always()" or sorted(listed(last.get("needs"))) != others:
+            yield f"{name}, all-green: has to run always, after {', '.join(others)}"
+        step = (last.get("steps") or [{}])[0]
+        terms = re.sub(r"^\$\{\{|\}\}$", "", step.get("env", {}).get("GREEN", "")).split("&&")
+        if sorted(term.strip() for term in terms) != [f"needs.{other}.result == 'success'" for other in others]:
+            yield f"{name}, all-green: does not ask each job for success"
+
+
+@rule
+def judges_before_it_acts(tree: Tree) -> Iterator[str]:
+    """Nothing is deployed that tests, data and gates have not passed."""
+    for name, workflow in tree.entries.items():
+        for job_id, job in workflow["jobs"].items():
+            missing = {"tests", "data", "train", "gates", "image"} - _before(workflow["jobs"], job_id)
+            if called(job) == "stage-5-deploy.yml" and missing:
+                yield f"{name}, {job_id}: does not wait for {', '.join(sorted(missing))}"
+
+
+def _granted(job: Yaml) -> dict[str, str]:
+    granted = job.get("permissions", {})
+    return granted if isinstance(granted, dict) else {"everything": "write"}
+
+
+def _waits(group: Mapping[str, Any], cancel: bool) -> bool:
+    wanted = {"cancel-in-progress": "true"} if cancel else {"cancel-in-progress": "false", "queue": "max"}
+    return {key: value for key, value in group.items() if key != "group"} == wanted
+
+
+def _outputs(tree: Tree, job: Yaml) -> list[str]:
+    callee = tree.workflows.get(called(job) or "", {"on": {}})
+    return list(((callee["on"].get("workflow_call") or {}) if "uses" in job else job).get("outputs", {}))
+
+
+def _mismatch(where: str, given: Yaml, known: Yaml) -> Iterator[str]:
+    for key in given.keys() - known.keys():
+        yield f"{where}: hands over {key}, which nobody asks for"
+    for key in known.keys() - given.keys():
+        if known[key].get("required") == "true":
+            yield f"{where}: does not hand over {key}"
+
+
+def _commands_of(job: Yaml) -> set[str]:
+    return set().union(*(COMMAND.findall(step.get("run", "")) for step in job.get("steps", [])), set())
+
+
+def _before(jobs: Yaml, job_id: str) -> set[str]:
+    direct = set(listed(jobs.get(job_id, {}).get("needs")))
+    return direct.union(*(_before(jobs, need) for need in direct))

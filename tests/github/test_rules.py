@@ -1,0 +1,247 @@
+"""The house rules hold for the real tree, and each of them goes red on a tree that breaks it."""
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from tests.github.rules import RULES, Rule
+from tests.github.tree import Tree, commands, read_pins, read_tree
+
+NAMES = {rule.__name__: rule for rule in RULES}
+
+PIPELINE = ".github/workflows/pipeline.yml"
+PULL_REQUEST = ".github/workflows/pull-request.yml"
+SETUP = ".github/actions/setup/action.yml"
+REGISTRY = ".github/actions/registry/action.yml"
+DATA = ".github/workflows/stage-1-data.yml"
+TRAIN = ".github/workflows/stage-2-train.yml"
+GATES = ".github/workflows/stage-3-gates.yml"
+IMAGE = ".github/workflows/stage-4-image.yml"
+DEPLOY = ".github/workflows/stage-5-deploy.yml"
+
+# Each rule's flaws: the file, what is changed in it, and the finding. The rest of the real tree stays as it is.
+FLAWS: dict[str, list[tuple[str, str, str, str]]] = {
+    "opens_with_a_header": [
+        (PIPELINE, r"# Who: .*\n", "", "pipeline.yml: the header comment has no `Who:`"),
+        (SETUP, r"\A(#.*\n)+", "", "the header comment has no `In:`"),
+    ],
+    "keeps_the_order": [
+        (
+            PIPELINE,
+            r"(name: .*\n)\n((?s:.*?))permissions: \{\}\n\n",
+            r"\1\npermissions: {}\n\n\2",
+            "the keys are name, permissions, on, concurrency, jobs;",
+        ),
+        (PIPELINE, r"\n\njobs:", r"\njobs:", "pipeline.yml: one blank line stands between"),
+        (PIPELINE, r"jobs:", "env:\n  A: b\n\njobs:", "the keys are name, on, concurrency, permissions, env, jobs"),
+    ],
+    "says_why": [
+        (PIPELINE, r"if: always\(\) #.*", "if: always()", "no reason on the line of `if: always()`"),
+        (GATES, r" # to check out", "", "no reason on the line of `permissions: { contents: read }`"),
+        (REGISTRY, r"'save' #.*", "'save'", "no reason on the line of `- if: inputs.mode == 'save'`"),
+    ],
+    "runs_one_line": [
+        (
+            PIPELINE,
+            r"run: make lint",
+            "run: make lint | tee log",
+            "pipeline.yml, tests: `make lint | tee log` is no single call",
+        ),
+        (PIPELINE, r"run: make lint", "run: make lint && make test", "`make lint && make test` is no single call"),
+        (PIPELINE, r"run: make lint", "run: make lint; make test", "`make lint; make test` is no single call"),
+        (PIPELINE, r"run: make lint", "run: |\n          make lint\n          make test", "is no single call"),
+        (PIPELINE, r"run: make lint", "run: pip install mlflow", "`pip install mlflow` is no single call"),
+        (PIPELINE, r"run: make lint", "run: python -c 'print(1)'", "is no single call"),
+        (TRAIN, r">> (.*)", r"| tee -a \1", "is no single call"),
+        (GATES, r'"\$MODEL_VERSION"', "${{ inputs.model-version }}", "is no single call"),
+        (GATES, r'"\$MODEL_VERSION"', "$(cat version)", "is no single call"),
+    ],
+    "pins_what_it_uses": [
+        (
+            PIPELINE,
+            r"checkout@\w+ # v7.0.1",
+            "checkout@v7 # v7.0.1",
+            "actions/checkout@v7 # v7.0.1 is not in .github/pins.tsv",
+        ),
+        (PIPELINE, r" # v7.0.1", "", "is not in .github/pins.tsv"),
+        (PIPELINE, r"actions/checkout@", "somebody/checkout@", "is not in .github/pins.tsv"),
+        (IMAGE, r".*setup-buildx.*\n", "", ".github/pins.tsv: nothing uses docker/setup-buildx-action"),
+    ],
+    "keeps_no_credentials": [
+        (
+            DATA,
+            r" +with: \{ persist-credentials: false \}\n",
+            "",
+            "stage-1-data.yml, schema: the checkout keeps its credentials",
+        ),
+        (
+            DATA,
+            r"credentials: false",
+            "credentials: true",
+            "stage-1-data.yml, schema: the checkout keeps its credentials",
+        ),
+    ],
+    "reads_no_secret": [
+        (
+            PIPELINE,
+            r"(uses: ./.github/workflows/stage-2-train.yml)",
+            r"\1\n    secrets: inherit",
+            "pipeline.yml: reads a secret",
+        ),
+        (
+            TRAIN,
+            r"- id: fit",
+            "- id: fit\n        env: { TOKEN: '${{ secrets.TOKEN }}' }",
+            "stage-2-train.yml: reads a secret",
+        ),
+    ],
+    "closes": [
+        (
+            GATES,
+            r"(- env: .*)",
+            r"\1\n        continue-on-error: ${{ true }}",
+            "`continue-on-error` lets a gate stand open",
+        ),
+        (TRAIN, r"(run: .*)", r"\1 || :", "`|| :` lets a gate stand open"),
+    ],
+    "ends": [
+        (TRAIN, r" +timeout-minutes: 30\n", "", "stage-2-train.yml, fit: timeout-minutes is missing"),
+        (
+            PIPELINE,
+            r"( +)(uses: ./.github/workflows/stage-2)",
+            r"\1timeout-minutes: 5\n\1\2",
+            "pipeline.yml, train: timeout-minutes is not allowed",
+        ),
+        (TRAIN, r"runs-on: ubuntu-latest", "runs-on: ${{ vars.RUNNER }}", "fit: runs-on is not the literal"),
+    ],
+    "asks_for_little": [
+        (PIPELINE, r"permissions: \{\}", "permissions: { contents: read }", "pipeline.yml: the file itself grants"),
+        (PIPELINE, r"permissions: \{\}\n\n", "", "pipeline.yml: the file itself grants"),
+        (TRAIN, r"contents: read", "contents: write", "fit: asks for contents: write"),
+        (TRAIN, r"\{ contents: read \}", "read-all", "fit: asks for everything: write"),
+    ],
+    "grants_what_is_called": [
+        (TRAIN, r"contents: read", "contents: write", "pipeline.yml, train: does not grant contents: write"),
+        (TRAIN, r"contents: read", "packages: read", "pull-request.yml, train: does not grant packages: read"),
+        (PIPELINE, r"stage-2-train.yml", "stage-2.yml", "pipeline.yml, train: stage-2.yml does not exist"),
+    ],
+    "queues_where_it_must": [
+        (PIPELINE, r"concurrency:\n(  .*\n)+\n", "", "pipeline.yml: an entry file groups its runs"),
+        (
+            TRAIN,
+            r"permissions: \{\}",
+            "concurrency: { group: a }\n\npermissions: {}",
+            "stage-2-train.yml: a group of the caller would deadlock",
+        ),
+        (PULL_REQUEST, r"progress: true", "progress: false", "pull-request.yml: a pull request cancels"),
+        (
+            PIPELINE,
+            r"progress: false",
+            "progress: true",
+            "pipeline.yml: a pull request cancels its predecessor, everything else queues",
+        ),
+        (PIPELINE, r" +queue: .*\n", "", "everything else queues"),
+        (DEPLOY, r" +queue: .*\n", "", "deploy: only a deployment has a group of its own, and it queues"),
+        (DEPLOY, r"group: deploy-", "group: any-", "only a deployment has a group of its own"),
+        (DEPLOY, r" +concurrency:\n( {6}.*\n)+", "", "deploy: deploys without a group"),
+    ],
+    "needs_what_exists": [
+        (PIPELINE, r"needs: data", "needs: date", "train: needs date, which does not exist"),
+        (TRAIN, r" {6}model-version:\n", "      version:\n", "gates: train hands down no output model-version"),
+        (PIPELINE, r"needs: \[train, gates\]", "needs: gates", "image: train hands down no output model-version"),
+    ],
+    "hands_over_what_is_asked": [
+        (PIPELINE, r" +environment: local\n", "", "pipeline.yml, deploy: does not hand over environment"),
+        (PIPELINE, r"environment: local", "environ: local", "pipeline.yml, deploy: hands over environ,"),
+        (TRAIN, r"mode: save", "mode: safe", "fit: the registry knows save and restore, not safe"),
+        (TRAIN, r"mode: save", "name: registry", "fit: does not hand over mode"),
+    ],
+    "downloads_what_is_uploaded": [
+        (IMAGE, r"name: bundle", "name: model", "stage-5-deploy.yml, deploy: nobody uploads bundle"),
+        (GATES, r"pattern: verdict-", "pattern: verdicts-", "report: nobody uploads verdicts-*"),
+    ],
+    "uploads_each_verdict": [
+        (GATES, r"- if: always\(\) # a red verdict.*\n +uses", "- uses", "performance: does not always upload"),
+        (DATA, r"verdicts/schema", "verdicts/scheme", "schema: does not always upload"),
+    ],
+    "runs_every_script": [
+        (GATES, r".*validation.fairness.*", "        run: make fairness", "validation.fairness: no step runs it"),
+        (GATES, r"validation\.fairness", "validation.justice", "validation.justice: a step runs it, and there is no"),
+    ],
+    "has_one_word": [
+        (GATES, r"name: Fairness", "name: Justice", "fairness: its check is called Justice"),
+        (
+            GATES,
+            r"  fairness:\n    name: Fairness",
+            "  justice:\n    name: Justice",
+            "justice: no step runs a script of that name",
+        ),
+    ],
+    "is_all_green": [
+        (PIPELINE, r"if: always\(\)", "if: success()", "pipeline.yml, all-green: has to run always"),
+        (
+            PIPELINE,
+            r"(needs: \[.*), deploy\]",
+            r"\1]",
+            "pipeline.yml, all-green: has to run always, after data, deploy,",
+        ),
+        (PULL_REQUEST, r".*needs.gates.result.*\n", "", "pull-request.yml, all-green: does not ask each job"),
+        (PULL_REQUEST, r"needs.gates.result ==", "needs.gates.result !=", "does not ask each job"),
+        (PULL_REQUEST, r"(?s)  all-green:.*", "", "pull-request.yml, all-green: has to run always"),
+    ],
+    "judges_before_it_acts": [
+        (PIPELINE, r"needs: \[tests, train, image\]", "needs: [train, image]", "deploy: does not wait for tests"),
+        (PIPELINE, r"needs: \[train, gates\]", "needs: train", "deploy: does not wait for gates"),
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def tree() -> Tree:
+    return read_tree()
+
+
+@pytest.mark.parametrize("rule", RULES, ids=list(NAMES))
+def test_the_tree_keeps_the_rule(tree: Tree, rule: Rule) -> None:
+    """The repository itself gives no finding."""
+    assert [] == list(rule(tree))
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "pattern", "text", "finding"), [(name, *flaw) for name, flaws in FLAWS.items() for flaw in flaws]
+)
+def test_a_flaw_breaks_the_rule(tree: Tree, name: str, path: str, pattern: str, text: str, finding: str) -> None:
+    """The same tree with one flaw planted gives a finding that names it."""
+    flawed, count = re.subn(pattern, text, tree.texts[path], count=1)
+    assert count, "the flaw found no place"
+    findings = list(NAMES[name](replace(tree, texts={**tree.texts, path: flawed})))
+    assert any(finding in found for found in findings), findings
+
+
+def test_a_script_without_a_step_is_found(tree: Tree) -> None:
+    """A script that no step runs breaks the rule, whatever else is in order."""
+    orphan = replace(tree, texts={**tree.texts, "train/orphan.py": "if True:\n    raise SystemExit(main())\n"})
+    assert ["train.orphan: no step runs it"] == list(NAMES["runs_every_script"](orphan))
+
+
+def test_a_script_that_make_does_not_know_is_found(tree: Tree) -> None:
+    """A step that a laptop cannot run breaks the rule."""
+    poorer = replace(tree, make=tree.make.replace("-m validation.parity", "-m validation.purity"))
+    assert ["validation.parity: no target of the Makefile runs it"] == list(NAMES["agrees_with_make"](poorer))
+
+
+def test_every_rule_has_been_seen_red() -> None:
+    """A rule without a broken sample proves nothing."""
+    assert NAMES.keys() == FLAWS.keys() | {"agrees_with_make"}
+
+
+def test_commands_are_read_with_any_python() -> None:
+    """The Makefile calls the environment's python by its path, the workflows by its name."""
+    text = '.venv/bin/python -m train.fit\npython3.11 -m serve.smoke --url x; python -m pytest; python -m "train.x"'
+    assert {"train.fit", "serve.smoke"} == commands(text)
+
+
+def test_the_table_of_pins_is_read() -> None:
+    """Comments and the line of titles are no pins."""
+    assert {"a/b": ("v1.0.0", "c0ffee")} == read_pins("# why\naction\ttag\tcommit\na/b\tv1.0.0\tc0ffee\n")
