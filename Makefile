@@ -100,6 +100,13 @@ lint: setup ## style, types, workflows, Dockerfile
 	@ruff format --check .
 	@ruff check .
 	@mypy
+	@actionlint
+	@zizmor --quiet --offline --strict-collection --persona pedantic .
+	@check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@check-jsonschema --builtin-schema vendor.github-actions .github/actions/*/action.yml
+	@check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	@shellcheck .ci/run
+	@hadolint serve/Dockerfile
 
 format: setup ## put the code in form
 	@ruff format .

@@ -190,17 +190,11 @@ def _log_model(mlflow: Any, folder: Path) -> str:
     return str(info.model_id)
 
 
-def set_alias(config: Config, alias: str, number: int) -> None:
-    """Let an alias name a version."""
-    with _mlflow() as mlflow:
-        mlflow.MlflowClient().set_registered_model_alias(config.model.name, alias, str(number))
-    view(config)  # kept while MLflow is at hand
-
-
-def set_tags(config: Config, number: int, tags: Mapping[str, str]) -> None:
-    """Set tags of a version."""
+def name(config: Config, number: int, alias: str, tags: Mapping[str, str] | None = None) -> None:
+    """Set tags of a version, then let the alias name it."""
     with _mlflow() as mlflow:
         client = mlflow.MlflowClient()
-        for name, value in tags.items():
-            client.set_model_version_tag(config.model.name, str(number), name, value)
+        for tag, value in (tags or {}).items():
+            client.set_model_version_tag(config.model.name, str(number), tag, value)
+        client.set_registered_model_alias(config.model.name, alias, str(number))
     view(config)  # kept while MLflow is at hand

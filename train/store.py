@@ -78,7 +78,9 @@ def restore(config: Config, folder: Path, replace: bool) -> str:
         raise Refusal(".mlflow/ holds a store already; move it away, or give --replace")
     content = json.loads((folder / VIEW).read_text())
     with writing_folder(STORE) as fresh:
-        shutil.copytree(folder, fresh, dirs_exist_ok=True, ignore=shutil.ignore_patterns(MANIFEST, FACTS, VIEW))
+        shutil.copytree(folder, fresh, dirs_exist_ok=True)
+        for name in (MANIFEST, FACTS, VIEW):
+            (fresh / name).unlink()
         (fresh / ARTIFACTS).mkdir(exist_ok=True)
         embedded.rebase(fresh / DATABASE, embedded.artifacts_uri())
     embedded.keep_view(config.model.name, content)
