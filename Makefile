@@ -7,6 +7,7 @@ READY := $(VENV)/.ready-$(shell cksum < requirements.txt | tr -d ' ')
 MODEL_VERSION ?= $(shell sed -n 's/^model-version=//p' build/fit.txt 2>/dev/null)
 VERSION = --model-version "$(MODEL_VERSION)"
 PORT = $(or $(GATEHOUSE_PORT),$(shell sed -n 's/^ *port=\([0-9]*\),.*/\1/p' config.py))
+UI_PORT ?= 5000
 TESTS ?=
 
 export PATH := $(VENV)/bin:$(PATH)
@@ -91,7 +92,7 @@ freeze: setup ## record the test part and the reference of new data
 	@python -m train.init freeze
 
 ui: setup ## MLflow's pages on the embedded store
-	@mlflow ui --backend-store-uri sqlite:///$(CURDIR)/.mlflow/mlflow.db --host 127.0.0.1
+	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --backend-store-uri sqlite:///$(CURDIR)/.mlflow/mlflow.db --host 127.0.0.1 --port $(UI_PORT)
 
 test: setup ## the tests; TESTS= narrows them
 	@OMP_NUM_THREADS=1 python -m pytest --numprocesses auto --dist loadfile $(TESTS)

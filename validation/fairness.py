@@ -23,6 +23,9 @@ def judge(candidate: Candidate, config: Config) -> list[Measure]:
     from validation.judged import judge_rows, test_rows
 
     judged = judge_rows(candidate.folder, test_rows(config), config)
+    if not config.sensitive:
+        why = "SENSITIVE is empty in config.py: nothing is known of groups"
+        return [Measure("groups judged", "", 0.0, "", len(judged.rows), "shown", why)]
     choices = judged.model.choices(judged.outputs).astype("float64") if config.target.labels else judged.outputs[:, 0]
     return judge_groups(judged.rows, judged.outcome, choices, config)
 

@@ -1,0 +1,170 @@
+"""Somebody else's config.py and data: all three kinds of target, odd names, CSV and Parquet, go the whole way."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pandas as pd
+import pytest
+
+HEAD = """
+from validation.contract import *
+SHOW_VALUES = False
+REFERENCE = "data/reference.json"
+SPLIT = Split(test_share=0.4, test_part="data/test-part.txt")
+SEED = 7
+PARITY = 1e-5
+GROUPS = Groups(min_positives=50, min_negatives=50)
+SERVICE = Service(port=8000, max_body_bytes=100_000, max_rows=100, ready_seconds=30)
+"""
+
+CLASSES = (
+    HEAD
+    + """
+DATA = "data/wines.csv"
+FEATURES = (
+    Number("id", low=0, high=1_000_000, integer=True, hidden=True),
+    Number("alcohol (%)", low=0, high=30, unit="%"),
+    Number("class", low=-5, high=5, missing=True),
+    Category("grape-variety", values=("merlot", "pinot noir", "räuschling"), missing=True),
+)
+TARGET = Classes("quality", values=(1, 2, 3))
+KEY = ("id",)
+SENSITIVE = ()
+DATASET = (Rows(at_least=1000, at_most=10_000, why="w"),)
+MODEL = Model(name="wines", parameters={"max_iter": 30})
+PERFORMANCE = (Gate("macro_f1", at_least=0.6, why="w"), Gate("log_loss", lose_at_most=0.05, why="w"))
+FAIRNESS = ()
+BEHAVIOUR = (Invariance("id", why="w"),)
+"""
+)
+
+QUANTITY = (
+    HEAD
+    + """
+DATA = "data/rents.parquet"
+FEATURES = (
+    Number("size", low=10, high=300, unit="m2"),
+    Number("noise", low=-10, high=10),
+    Category("town", values=("a", "b", "c"), unseen="other"),
+    Category("group", values=("x", "y"), hidden=True),
+)
+TARGET = Quantity("rent", low=0, high=10_000, unit="CHF a month")
+KEY = ()
+SENSITIVE = ("group",)
+DATASET = (
+    Rows(at_least=1000, at_most=10_000, why="w"),
+    Resembles("size", at_most=0.05, why="w"),
+    Resembles("rent", at_most=0.05, why="w"),
+)
+MODEL = Model(name="rents", parameters={"max_iter": 60})
+PERFORMANCE = (Gate("r2", at_least=0.8, why="w"), Gate("mae", lose_at_most=20, why="w"))
+FAIRNESS = (Gate("mean_absolute_error_difference", by="group", at_most=50, why="w"),)
+BEHAVIOUR = (Direction("size", gives="more", step=40, tolerate=0.05, slack=20, why="w"),)
+"""
+)
+
+CODED = (
+    HEAD
+    + """
+DATA = "data/churn.csv"
+FEATURES = (
+    Number("months", low=0, high=100, integer=True),
+    Number("calls", low=0, high=1000, missing=True),
+    Category("plan", values=("1", "2", "3")),
+)
+TARGET = Binary("churned", positive=1, negative=0)
+KEY = ()
+SENSITIVE = ("plan",)
+DATASET = (Rows(at_least=1000, at_most=10_000, why="w"), Share("churned", 1, at_least=0.1, at_most=0.9, why="w"))
+MODEL = Model(name="churn", parameters={"max_iter": 30})
+PERFORMANCE = (Gate("accuracy", at_least=0.8, why="w"), Gate("brier_score", lose_at_most=0.02, why="w"))
+FAIRNESS = (Gate("demographic_parity_difference", by="plan", at_most=0.2, why="w"),)
+BEHAVIOUR = (Direction("months", gives="less", step=5, tolerate=0.05, why="w"),)
+"""
+)
+
+N = 4000
+
+
+def wines(path: Path) -> None:
+    chance = np.random.default_rng(0)
+    alcohol, odd = chance.uniform(5, 20, N), chance.normal(0, 1, N).clip(-5, 5)
+    score = alcohol / 5 + odd + chance.normal(0, 0.3, N)
+    frame = pd.DataFrame({"id": np.arange(N), "alcohol (%)": alcohol, "class": odd})
+    frame.loc[chance.random(N) < 0.05, "class"] = np.nan
+    frame["grape-variety"] = chance.choice(["merlot", "pinot noir", "räuschling", None], N)
+    frame.assign(quality=np.digitize(score, [2, 3.5]) + 1).to_csv(path, index=False)
+
+
+def rents(path: Path) -> None:
+    chance = np.random.default_rng(1)
+    size, town = chance.uniform(10, 300, N), chance.choice(["a", "b", "c"], N)
+    rent = 200 + 20 * size + 300 * (town == "a") + chance.normal(0, 100, N)
+    frame = pd.DataFrame({"size": size, "noise": chance.normal(0, 2, N).clip(-10, 10), "town": town})
+    frame.assign(group=chance.choice(["x", "y"], N), rent=rent.clip(0, 10_000)).to_parquet(path)
+
+
+def churn(path: Path) -> None:
+    chance = np.random.default_rng(2)
+    months = chance.integers(0, 100, N)
+    frame = pd.DataFrame({"months": months, "calls": chance.uniform(0, 1000, N), "plan": chance.choice([1, 2, 3], N)})
+    frame.loc[chance.random(N) < 0.1, "calls"] = np.nan
+    frame.assign(churned=(months + chance.normal(0, 10, N) < 40).astype(int)).to_csv(path, index=False)
+
+
+FORKS = {"classes": (CLASSES, wines), "quantity": (QUANTITY, rents), "coded binary": (CODED, churn)}
+
+
+@pytest.fixture
+def fork(request: pytest.FixtureRequest, workspace):
+    """A workspace with another team's config.py and data."""
+    text, make = FORKS[request.param]
+    (workspace.root / "config.py").write_text(text)
+    make(workspace.root / text.split('DATA = "')[1].split('"')[0])
+    return workspace
+
+
+def judged(version: str) -> list[list[str]]:
+    gates = ("performance", "fairness", "behaviour", "parity", "report")
+    return [
+        *([f"validation.{gate}", "--model-version", version] for gate in gates),
+        ["serve.export", "--model-version", version, "--to", "build/model"],
+        ["train.promote", "--model-version", version],
+    ]
+
+
+@pytest.mark.parametrize("fork", FORKS, indirect=True)
+def test_a_fork_goes_the_whole_way(fork, serving: Callable[..., str]) -> None:
+    """Freeze, stages 1 to 4, promotion, service; then a second model, compared with the first."""
+    scripts = [["train.init", "freeze"], ["validation.schema"], ["validation.dataset"], ["train.fit"], *judged("1")]
+    for script, ran in zip(scripts, fork.run_all(*scripts), strict=True):
+        assert ran.code == 0, f"{script}: {ran.err}{ran.out}"
+    url = serving(fork.root / "build/model")
+    smoke = fork.run("serve.smoke", "--url", url, "--bundle", "build/model")
+    assert smoke.code == 0, smoke.err
+    row = httpx.get(f"{url}/openapi.json").json()["paths"]["/predict"]["post"]
+    example = row["requestBody"]["content"]["application/json"]["examples"]["one row"]["value"]
+    assert set(httpx.post(f"{url}/predict", json=example).json()["prediction"]) <= {
+        "label", "probability", "probabilities", "value",
+    }  # fmt: skip
+    fork.change("config.py", '"max_iter"', '"learning_rate": 0.12, "max_iter"')
+    again = fork.run_all(["train.fit"], *judged("2"))
+    assert [ran.code for ran in again] == [0] * 8, [ran.err for ran in again]
+    assert "lost to the champion | version 1" in again[1].out
+
+
+@pytest.mark.parametrize("fork", ["classes"], indirect=True)
+def test_private_values_leave_by_no_output(fork) -> None:
+    """With SHOW_VALUES off, a canary in the data is in no output, verdict, report or bundle."""
+    path = fork.root / "data/wines.csv"
+    frame = pd.read_csv(path)
+    frame.loc[3, "grape-variety"] = "canary-5d1c"
+    frame.to_csv(path, index=False)
+    ran = fork.run_all(["train.init", "freeze"], ["validation.schema"], ["validation.dataset"], ["train.fit"])
+    assert [one.code for one in ran] == [0, 1, 0, 0]
+    ran += fork.run_all(*([f"validation.{gate}", "--model-version", "1"] for gate in ("performance", "report")))
+    shown = "".join(one.out + one.err for one in ran)
+    written = [*(fork.root / "build").rglob("*.json"), *(fork.root / "build").rglob("*.html")]
+    assert "canary" not in shown + "".join(file.read_text(errors="replace") for file in written)
