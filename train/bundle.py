@@ -97,10 +97,15 @@ def to_onnx(pipeline: Pipeline, config: Config) -> bytes:
     ]
     options = {} if config.target.kind == "quantity" else {id(pipeline): {"zipmap": False}}
     try:
-        return bytes(convert_sklearn(pipeline, config.model.name, types, options=options).SerializeToString())
+        graph = convert_sklearn(pipeline, config.model.name, types, options=options)
     except Exception as error:  # the converters raise whatever they meet
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise Refusal(f"train/model.py: the pipeline has no ONNX form: {first}") from error
+    # The converter lists the operator sets in the order of a Python set, another one in each process
+    operators = sorted(graph.opset_import, key=lambda operator: str(operator.domain))
+    del graph.opset_import[:]
+    graph.opset_import.extend(operators)
+    return bytes(graph.SerializeToString())
 
 
 def fitted_outputs(pipeline: Pipeline, rows: pd.DataFrame, config: Config) -> npt.NDArray[np.float64]:

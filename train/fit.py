@@ -144,7 +144,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     same = [version for version in seen.versions.values() if version.fingerprint == mark]
     number = max(version.number for version in same) if same else fit(config, data, mark)
     if seen.aliases.get("challenger") != number:
-        registry.name(config, number, "challenger")
+        registry.set_alias(config, "challenger", number)
     result(f"model-version={number}")
     if same:
         log(f"nothing that fit reads has changed since version {number} was fitted; it is not fitted again")

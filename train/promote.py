@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     else:
         moment = datetime.now(UTC).isoformat(timespec="seconds")
         verdicts = {f"verdict.{gate}": f"pass {verdict.key}" for gate, verdict in collected.verdicts.items()}
-        registry.name(config, number, "champion", verdicts | {"promoted-by": actor(), "promoted-at": moment})
+        registry.set_alias(config, "champion", number, verdicts | {"promoted-by": actor(), "promoted-at": moment})
     facts = registry.view(config).version(number).tags
     result(
         "| model | version | digest | promoted by | promoted at | in place of |\n"

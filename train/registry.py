@@ -16,9 +16,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from serve.bundle import MANIFEST, BundleError, read_json, read_manifest, verify
+from filelock import FileLock
+
+from serve.bundle import MANIFEST, BundleError, read_manifest, verify
 from train import embedded
 from train.embedded import EXPERIMENT, STORE
+from train.logged import data_set, log_model
 from train.view import Run, Version, View
 from validation.contract import Config
 from validation.script import BUILD, OutsideError, Refusal, log, writing_folder
@@ -51,6 +54,8 @@ def _mlflow() -> Iterator[Any]:
         if embedded.embedded():
             STORE.mkdir(parents=True, exist_ok=True)
             mlflow.set_tracking_uri(embedded.uri())
+            with FileLock(STORE / "begin.lock"):  # two that make the tables of a new database at once break it
+                mlflow.MlflowClient().search_experiments(max_results=1)
             embedded.follow_the_folder()
         yield mlflow
     except (MlflowException, SQLAlchemyError, sqlite3.Error) as error:
@@ -147,8 +152,8 @@ def register(config: Config, folder: Path, run: Run, version_tags: Mapping[str, 
             mlflow.set_tags(dict(run.tags))
             mlflow.log_params(dict(run.parameters))
             mlflow.log_metrics(dict(run.metrics))
-            mlflow.log_input(_data_set(run), context="training", tags={"sha256": run.data_digest})
-            model_id = _log_model(mlflow, folder)
+            mlflow.log_input(data_set(run), context="training", tags={"sha256": run.data_digest})
+            model_id = log_model(mlflow, folder)
             version = mlflow.register_model(f"models:/{model_id}", config.model.name, tags=dict(version_tags))
             log(f"run {active.info.run_id} registered as {config.model.name}, version {version.version}")
         return int(version.version)
@@ -166,31 +171,7 @@ def _experiment(client: Any) -> str:
     return made
 
 
-def _data_set(run: Run) -> Any:
-    """Describe the data by a digest of all of them: MLflow's own sees 10,000 rows, and takes 36 characters at most."""
-    from mlflow.data.code_dataset_source import CodeDatasetSource
-    from mlflow.data.meta_dataset import MetaDataset
-
-    return MetaDataset(source=CodeDatasetSource({"source": run.data_source}), name="data", digest=run.data_digest[:36])
-
-
-def _log_model(mlflow: Any, folder: Path) -> str:
-    """Store the folder as an ONNX model of MLflow, the sealed files beside MLflow's own; return the model's id."""
-    import onnx
-    from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, Schema
-
-    inputs = read_json(folder / "contract.json")["inputs"]
-    kinds = {"number": "float", "category": "string"}
-    signature = ModelSignature(Schema([ColSpec(kinds[spec["type"]], spec["name"]) for spec in inputs]))
-    graph = onnx.load(folder / "model.onnx")
-    # Requirements are named: MLflow would start a process that imports everything to guess them
-    info = mlflow.onnx.log_model(graph, name="model", signature=signature, pip_requirements=["onnxruntime"])
-    mlflow.MlflowClient().log_model_artifacts(info.model_id, str(folder))
-    return str(info.model_id)
-
-
-def name(config: Config, number: int, alias: str, tags: Mapping[str, str] | None = None) -> None:
+def set_alias(config: Config, alias: str, number: int, tags: Mapping[str, str] | None = None) -> None:
     """Set tags of a version, then let the alias name it."""
     with _mlflow() as mlflow:
         client = mlflow.MlflowClient()

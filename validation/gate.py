@@ -138,9 +138,8 @@ def sentences(verdict: Verdict) -> list[str]:
     for line in verdict.measures:
         if line.verdict not in PASSING:
             group = f" ({line.group})" if line.group else ""
-            said.append(
-                f"{verdict.gate}: {of}: {line.measure}{group} is {_number(line.value)}, bound: {line.bound}; {line.why}"
-            )
+            value = number_text(line.value)
+            said.append(f"{verdict.gate}: {of}: {line.measure}{group} is {value}, bound: {line.bound}; {line.why}")
     return said or ([] if verdict.passed else [f"{verdict.gate}: {of}: nothing was measured, so nothing is proven"])
 
 
@@ -149,9 +148,9 @@ def table(measures: Sequence[Measure]) -> str:
     head = ("measure", "group", "value", "interval", "champion", "bound", "n", "verdict", "why")
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     for line in measures:
-        interval = f"{_number(line.interval[0])} to {_number(line.interval[1])}" if line.interval else ""
-        champion = _number(line.champion) if line.champion is not None else ""
-        facts = (line.measure, line.group, _number(line.value), interval, champion, line.bound, str(line.n))
+        interval = f"{number_text(line.interval[0])} to {number_text(line.interval[1])}" if line.interval else ""
+        champion = number_text(line.champion) if line.champion is not None else ""
+        facts = (line.measure, line.group, number_text(line.value), interval, champion, line.bound, str(line.n))
         verdict = line.verdict if line.verdict in PASSING else f"**{line.verdict}**"
         cells = [*map(cell_text, facts), verdict, cell_text(line.why)]
         lines.append("| " + " | ".join(cells) + " |")
@@ -166,7 +165,8 @@ def cell_text(text: str) -> str:
     return safe
 
 
-def _number(value: float | None) -> str:
+def number_text(value: float | None) -> str:
+    """Write a number as tables show it: whole numbers whole, others with four digits."""
     if value is None:
         return "none"
     return f"{value:.0f}" if value == round(value) and abs(value) < 1e15 else f"{value:.4g}"

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from train import registry
 from train.view import Version
 from validation import contract
-from validation.gate import table
+from validation.gate import Measure, number_text, table
 from validation.script import BUILD, NO, YES, door, log, parser, result, version_number, writing
 from validation.verdicts import DATA_GATES, MODEL_GATES, Collected, collect
 
@@ -67,26 +67,18 @@ def page(version: Version, collected: Collected, model: str) -> str:
     return PAGE_TEMPLATE.format(title=title, body="\n".join(parts))
 
 
-def _rows(measures: Sequence[object]) -> str:
+def _rows(measures: Sequence[Measure]) -> str:
     heads = ("measure", "group", "value", "interval", "champion", "bound", "n", "verdict", "why")
-    cells = []
-    for measure in measures:
-        row = []
-        for head in heads:
-            value = getattr(measure, head)
-            if head == "interval" and value is not None:
-                value = f"{value[0]:.4g} to {value[1]:.4g}"
-            text = "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
-            kind = f' class="{html.escape(text)}"' if head == "verdict" else ""
-            row.append(f"<td{kind}>{html.escape(text)}</td>")
-        cells.append("<tr>" + "".join(row) + "</tr>")
-    return (
-        "<table><thead><tr>"
-        + "".join(f"<th scope=col>{head}</th>" for head in heads)
-        + "</tr></thead><tbody>"
-        + "".join(cells)
-        + "</tbody></table>"
-    )
+    rows = []
+    for line in measures:
+        interval = " to ".join(map(number_text, line.interval)) if line.interval else ""
+        champion = number_text(line.champion) if line.champion is not None else ""
+        value = number_text(line.value)
+        cells = (line.measure, line.group, value, interval, champion, line.bound, str(line.n), line.verdict, line.why)
+        rows.append("".join(f"<td class={line.verdict}>{html.escape(cell)}</td>" for cell in cells))
+    head_row = "".join(f"<th scope=col>{head}</th>" for head in heads)
+    body = "".join(f"<tr>{row}</tr>" for row in rows)
+    return f"<table><thead><tr>{head_row}</tr></thead><tbody>{body}</tbody></table>"
 
 
 PAGE_TEMPLATE = """<!doctype html>
@@ -97,7 +89,8 @@ body {{ color: #1a1a1a; background: #fff }} table {{ border-collapse: collapse; 
 th, td {{ border-bottom: 1px solid #ccc; padding: .3rem .6rem; text-align: left }}
 td:nth-child(3), td:nth-child(7) {{ text-align: right; font-variant-numeric: tabular-nums }}
 .scroll {{ overflow-x: auto }} code {{ overflow-wrap: anywhere }}
-.pass, .same, .first {{ color: #12652f }} .fail {{ color: #a3121e; font-weight: 700 }}
+h1.pass, span.pass {{ color: #12652f }} h1.fail, span.fail {{ color: #a3121e }}
+td.fail {{ background: #fdecee }} td:nth-child(8) {{ font-weight: 700 }}
 </style></head><body>
 {body}
 </body></html>

@@ -8,7 +8,7 @@ import pandas as pd
 
 from validation.contract import Config
 from validation.expectations import Determines, Duplicates, Expectation, MissingShare, Resembles, Rows, Share
-from validation.gate import Measure
+from validation.gate import Measure, number_text
 from validation.reference import load_reference
 from validation.script import Refusal
 
@@ -18,7 +18,7 @@ REPEATED = "row repeats another"  # a derived column
 def bound_of(rule: Expectation) -> str:
     """Write the bound of an expectation in words."""
     if isinstance(rule, Rows | Share):
-        return f"{rule.at_least:g} to {rule.at_most:g}"
+        return f"{number_text(rule.at_least)} to {number_text(rule.at_most)}"
     if isinstance(rule, Determines):
         return "one value each"
     return f"at most {rule.at_most:g}"

@@ -48,8 +48,10 @@ def test_what_fit_reads_makes_a_version(chain_copy) -> None:
     assert view["versions"]["1"]["digest"] != view["versions"]["2"]["digest"]
 
 
-def test_training_twice_gives_the_same_bytes(chain, workspace) -> None:
-    """Another folder, another process, another store: the same model digest."""
+def test_training_twice_gives_the_same_bytes(chain, workspace, monkeypatch) -> None:
+    """Another folder, process, store, number of threads and order of Python's sets: the same model digest."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    monkeypatch.setenv("PYTHONHASHSEED", "6")
     assert workspace.run("train.fit").code == 0
     digests = [
         json.loads((place.root / ".mlflow/view.json").read_text())["versions"]["1"]["digest"]
@@ -72,6 +74,7 @@ def test_the_fingerprint_covers_every_module_that_fit_runs(workspace) -> None:
         "config.py",  # its values are in the fingerprint
         "list.py",
         "train/embedded.py",
+        "train/logged.py",
         "train/registry.py",
         "train/view.py",
         "validation/contract.py",
@@ -94,6 +97,24 @@ def test_the_run_says_what_it_was_made_from(chain) -> None:
     assert metrics["test_roc_auc"] > 0.9
     assert database.execute("select digest from datasets").fetchall() == [(tags["data-digest"][:36],)]
     assert database.execute("select status from runs").fetchall() == [("FINISHED",)]
+
+
+@pytest.mark.parametrize("seed", ["0", "6"])
+def test_the_graph_lists_its_operators_in_order(chain, seed) -> None:
+    """Whatever Python's hash seed, the same graph is the same bytes."""
+    code = (
+        "import hashlib, sys\n"
+        "import numpy as np, pandas as pd\n"
+        "from train.bundle import to_onnx; from train.data import model_inputs; from train.model import build\n"
+        "from validation import contract; from train.data import load\n"
+        "config = contract.load(); rows = load(config).head(500)\n"
+        "pipeline = build(config).fit(model_inputs(rows, config), np.arange(500) % 2)\n"
+        "import onnx; graph = onnx.load_from_string(to_onnx(pipeline, config))\n"
+        "print([operator.domain for operator in graph.opset_import])\n"
+    )
+    environment = chain.environment() | {"PYTHONHASHSEED": seed}
+    done = subprocess.run([sys.executable, "-c", code], cwd=chain.root, env=environment, capture_output=True, text=True)
+    assert done.stdout == "['', 'ai.onnx.ml']\n", done.stderr
 
 
 @pytest.mark.parametrize("moment", ["fitting on", "fitted in", "Successfully registered"])
@@ -160,3 +181,13 @@ def test_a_server_that_does_not_answer_is_a_sentence(workspace) -> None:
     assert (done.returncode, done.stdout) == (3, "")
     assert "MLFLOW_TRACKING_URI" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_two_fits_may_begin_a_store_at_once(workspace) -> None:
+    """On a store that does not exist yet, two processes get two numbers, or one finds the other's version."""
+    both = [workspace.start("train.fit") for _ in range(2)]
+    done = [process.communicate(timeout=300) for process in both]
+    assert [process.returncode for process in both] == [0, 0], [err for _, err in done]
+    numbers = {out.splitlines()[0] for out, _ in done}
+    assert numbers <= {"model-version=1", "model-version=2"}
+    assert versions(workspace) == sorted(int(number.removeprefix("model-version=")) for number in numbers)
