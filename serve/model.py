@@ -45,6 +45,11 @@ class Model:
             )
         except Exception as error:  # onnxruntime's errors have no common base
             raise BundleError(f"{folder / 'model.onnx'} cannot be loaded: {str(error).splitlines()[0]}") from None
+        taken = [node.name for node in self._session.get_inputs()]
+        if len(taken) != len(self.inputs):
+            raise BundleError(f"{folder}: the graph takes {len(taken)} inputs, the contract lists {len(self.inputs)}")
+        # By place, not by name: the converter writes names with spaces and the like otherwise
+        self._feeds = list(zip(taken, self.inputs, strict=True))
         self._output = self._session.get_outputs()[-1].name  # after the label, the probabilities
 
     @property
@@ -57,7 +62,7 @@ class Model:
 
         Returns shape (rows, labels), the probabilities, or (rows, 1), the quantity in its unit.
         """
-        feeds = {spec["name"]: _tensor(columns[spec["name"]], spec) for spec in self.inputs}
+        feeds = {name: _tensor(columns[spec["name"]], spec) for name, spec in self._feeds}
         scores = self._session.run([self._output], feeds)[0]
         return np.asarray(scores, dtype="float32").reshape(len(scores), -1)
 
