@@ -77,7 +77,7 @@ class Workspace:
         done = subprocess.run(
             command, cwd=self.root, env=self.environment(), text=True, capture_output=True, timeout=600
         )
-        assert done.returncode == 0, done.stderr[-3000:]
+        assert 0 == done.returncode, done.stderr[-3000:]
         return [Ran(*fields) for fields in json.loads(done.stdout)]
 
     def change(self, name: str, old: str, new: str) -> None:
@@ -140,7 +140,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
         if not (root / "done").exists():
             workspace = copy_of(REPOSITORY, root)
             for script, ran in zip(CHAIN, workspace.run_all(*CHAIN), strict=True):
-                assert ran.code == 0, f"{script}: {ran.err}"
+                assert 0 == ran.code, f"{script}: {ran.err}"
             (root / "done").touch()
     return Workspace(root)
 

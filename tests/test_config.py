@@ -140,10 +140,10 @@ def test_a_fork_goes_the_whole_way(fork, serving: Callable[..., str]) -> None:
     """Freeze, stages 1 to 4, promotion, service; then a second model, compared with the first."""
     scripts = [["train.init", "freeze"], ["validation.schema"], ["validation.dataset"], ["train.fit"], *judged("1")]
     for script, ran in zip(scripts, fork.run_all(*scripts), strict=True):
-        assert ran.code == 0, f"{script}: {ran.err}{ran.out}"
+        assert 0 == ran.code, f"{script}: {ran.err}{ran.out}"
     url = serving(fork.root / "build/model")
     smoke = fork.run("serve.smoke", "--url", url, "--bundle", "build/model")
-    assert smoke.code == 0, smoke.err
+    assert 0 == smoke.code, smoke.err
     row = httpx.get(f"{url}/openapi.json").json()["paths"]["/predict"]["post"]
     example = row["requestBody"]["content"]["application/json"]["examples"]["one row"]["value"]
     assert set(httpx.post(f"{url}/predict", json=example).json()["prediction"]) <= {
@@ -151,7 +151,7 @@ def test_a_fork_goes_the_whole_way(fork, serving: Callable[..., str]) -> None:
     }  # fmt: skip
     fork.change("config.py", '"max_iter"', '"learning_rate": 0.12, "max_iter"')
     again = fork.run_all(["train.fit"], *judged("2"))
-    assert [ran.code for ran in again] == [0] * 8, [ran.err for ran in again]
+    assert [0] * 8 == [ran.code for ran in again], [ran.err for ran in again]
     assert "lost to the champion | version 1" in again[1].out
 
 
@@ -163,7 +163,7 @@ def test_private_values_leave_by_no_output(fork) -> None:
     frame.loc[3, "grape-variety"] = "canary-5d1c"
     frame.to_csv(path, index=False)
     ran = fork.run_all(["train.init", "freeze"], ["validation.schema"], ["validation.dataset"], ["train.fit"])
-    assert [one.code for one in ran] == [0, 1, 0, 0]
+    assert [0, 1, 0, 0] == [one.code for one in ran]
     ran += fork.run_all(*([f"validation.{gate}", "--model-version", "1"] for gate in ("performance", "report")))
     shown = "".join(one.out + one.err for one in ran)
     written = [*(fork.root / "build").rglob("*.json"), *(fork.root / "build").rglob("*.html")]

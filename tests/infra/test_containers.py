@@ -35,9 +35,9 @@ def test_the_second_replaces_the_first(containers, make_bundle, ship):
     ship(make_bundle(1))
     two = make_bundle(2)
     record = ship(two)
-    assert record["previous"]["version"] == 1
-    assert version(record["url"]) == 2
-    assert roles(containers(two)) == ["live", "previous"]
+    assert 1 == record["previous"]["version"]
+    assert 2 == version(record["url"])
+    assert ["live", "previous"] == roles(containers(two))
 
 
 @pytest.mark.parametrize(
@@ -54,8 +54,8 @@ def test_a_failing_candidate_changes_nothing(containers, make_bundle, ship, faul
     record = ship(one)
     with pytest.raises(deploy.CandidateError, match=sentence):
         ship(make_bundle(2, **fault), 5)
-    assert version(record["url"]) == 1
-    assert roles(containers(one)) == ["live"]
+    assert 1 == version(record["url"])
+    assert ["live"] == roles(containers(one))
     assert "  | fake service" in capsys.readouterr().err
 
 
@@ -69,7 +69,7 @@ def test_a_switch_that_fails_is_taken_back(containers, make_bundle, ship, monkey
         with pytest.raises(deploy.CandidateError, match="not confirmed"):
             ship(two)
     assert process.wait(lambda: answers(record["url"]) == 1, 30)
-    assert roles(containers(one)) == ["live"]
+    assert ["live"] == roles(containers(one))
 
 
 def fail(*_):
@@ -95,7 +95,7 @@ def test_a_switch_cut_short_is_repaired(containers, make_bundle, ship):
     place._start(one, "candidate", None)
     place.settle()
     assert process.wait(lambda: answers(record["url"]) == 1, 30)
-    assert roles(place) == ["live"]
+    assert ["live"] == roles(place)
 
 
 def test_the_same_bundle_again_is_no_work(containers, make_bundle, ship):
@@ -113,7 +113,7 @@ def test_containers_run_without_privilege(containers, make_bundle, ship):
     ship(one)
     live = containers(one)._find("live")
     assert live.exec_run(["touch", "/x"]).exit_code != 0
-    assert live.exec_run(["id", "-u"]).output == b"10001\n"
+    assert b"10001\n" == live.exec_run(["id", "-u"]).output
     status = live.exec_run(["cat", "/proc/1/status"]).output.decode()
     assert "CapEff:\t0000000000000000" in status
     assert "NoNewPrivs:\t1" in status

@@ -47,9 +47,9 @@ def test_a_deployment_loses_no_request(supervised, make_bundle, ship, client):
     record = ship(make_bundle(2))
     assert process.wait(lambda: version(supervised) == 2, 20)
     answers, failures = load.stop()
-    assert failures == []
+    assert [] == failures
     assert answers > 0
-    assert record["previous"]["version"] == 1
+    assert 1 == record["previous"]["version"]
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_a_failing_candidate_changes_nothing(supervised, make_bundle, ship, faul
     supervised.ready_seconds = 2
     with pytest.raises(deploy.CandidateError, match=sentence):
         ship(make_bundle(2, **fault))
-    assert version(supervised) == 1
+    assert 1 == version(supervised)
     assert copies(supervised) == before
     assert process.alive(supervised.folder / "candidate.leash") is None
 
@@ -93,7 +93,7 @@ def test_a_switch_that_fails_is_taken_back(supervised, make_bundle, ship):
     supervised.ready_seconds = 2
     with pytest.raises(deploy.CandidateError, match=r"switch: it was not ready within 2 s"):
         ship(make_bundle(2, never_ready_file=True))
-    assert version(supervised) == 1
+    assert 1 == version(supervised)
 
 
 def test_an_interrupted_deployment_is_taken_back(supervised, make_bundle, ship, monkeypatch):
@@ -147,11 +147,11 @@ def test_a_killed_deployment_leaves_the_old_one_and_its_stray_is_cleaned_up(supe
     assert process.wait(lambda: leash.is_file() and leash.read_text() and process.alive(leash) is not None, 20)
     killed.kill()
     killed.wait()
-    assert version(supervised) == 1
+    assert 1 == version(supervised)
     stray = process.alive(leash)
     assert stray is not None
     ship(make_bundle(3))
-    assert version(supervised) == 3
+    assert 3 == version(supervised)
     assert process.wait(lambda: not Path(f"/proc/{stray}").exists(), 20)
     assert slow.short not in copies(supervised)
 
@@ -184,7 +184,7 @@ def test_a_flipped_byte_is_found_before_anything_starts(make_bundle, run, superv
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
-    assert run("--bundle", str(sealed.folder), "--model-version", "7") == 1
+    assert 1 == run("--bundle", str(sealed.folder), "--model-version", "7")
     assert name in capsys.readouterr().err
     assert not supervised.is_up()
 
@@ -212,7 +212,7 @@ def test_a_missing_and_an_extra_file_are_found(make_bundle):
 def test_wrong_use_is_one_sentence(make_bundle, run, arguments, sentence, capsys):
     """Exit 2, what and how to fix it."""
     sealed = make_bundle(7)
-    assert run("--bundle", str(sealed.folder), *arguments) == 2
+    assert 2 == run("--bundle", str(sealed.folder), *arguments)
     said = capsys.readouterr().err
     assert sentence in said
     assert "Traceback" not in said
@@ -222,14 +222,14 @@ def test_wrong_use_is_one_sentence(make_bundle, run, arguments, sentence, capsys
 def test_a_port_that_is_none_is_refused(make_bundle, run, monkeypatch, capsys, port):
     """GATEHOUSE_PORT is checked before anything starts."""
     monkeypatch.setenv("GATEHOUSE_PORT", port)
-    assert run("--bundle", str(make_bundle(7).folder), "--model-version", "7") == 2
+    assert 2 == run("--bundle", str(make_bundle(7).folder), "--model-version", "7")
     assert f"GATEHOUSE_PORT={port} is no port" in capsys.readouterr().err
 
 
 def test_a_port_in_use_is_one_sentence(make_bundle, run, supervised, capsys):
     """Somebody else's port is not fought for."""
     with process.listen(supervised.port):
-        assert run("--bundle", str(make_bundle(7).folder), "--model-version", "7") == 2
+        assert 2 == run("--bundle", str(make_bundle(7).folder), "--model-version", "7")
     said = capsys.readouterr().err
     assert f"port {supervised.port} is in use by something else; stop it, or set GATEHOUSE_PORT" in said
     assert not supervised.is_up()
@@ -239,16 +239,16 @@ def test_an_unknown_environment_names_those_that_exist(run, capsys):
     """Exit 2 from the parser."""
     with pytest.raises(SystemExit) as ended:
         deploy.main(["--environment", "moon", "--model-version", "7"])
-    assert ended.value.code == 2
+    assert 2 == ended.value.code
     assert "'moon' (choose from 'local')" in capsys.readouterr().err
 
 
 def test_taking_down_may_be_repeated(run, make_bundle, ship, supervised, capsys):
     """Both times exit 0; the second one says that nothing ran."""
     ship(make_bundle(1))
-    assert run("--remove") == 0
+    assert 0 == run("--remove")
     assert "is taken down" in capsys.readouterr().err
-    assert run("--remove") == 0
+    assert 0 == run("--remove")
     assert "was down already" in capsys.readouterr().err
     process.listen(supervised.port).close()
     assert not (supervised.folder / "deployment.json").exists()
@@ -260,7 +260,7 @@ def test_another_port_is_refused_while_the_old_one_serves(run, make_bundle, ship
     with process.listen(0) as listener:
         other = process.port_of(listener)
     monkeypatch.setenv("GATEHOUSE_PORT", str(other))
-    assert run("--bundle", str(make_bundle(2).folder), "--model-version", "2") == 2
+    assert 2 == run("--bundle", str(make_bundle(2).folder), "--model-version", "2")
     assert f"the service runs on port {free_port}, not {other}" in capsys.readouterr().err
 
 
@@ -269,8 +269,8 @@ def test_the_table_says_what_is_live():
     record = {"what": "process", "version": 2, "digest": "b" * 64, "url": "http://127.0.0.1:8000"}
     record["previous"] = {"version": 1, "digest": "a" * 64}
     shown = deploy.table(record).splitlines()
-    assert shown[0] == "| environment | what | version | bundle | url | previous |"
-    assert shown[2] == f"| local | process | 2 | {'b' * 12} | http://127.0.0.1:8000 | 1 ({'a' * 12}) |"
+    assert "| environment | what | version | bundle | url | previous |" == shown[0]
+    assert f"| local | process | 2 | {'b' * 12} | http://127.0.0.1:8000 | 1 ({'a' * 12}) |" == shown[2]
     assert deploy.table(json.loads(json.dumps(record | {"previous": None}))).endswith("| none |")
 
 
@@ -285,15 +285,15 @@ def test_the_real_service_is_deployed_switched_and_taken_down(make_real_bundle, 
     url = f"http://127.0.0.1:{free_port}"
     try:
         first = script("--bundle", str(make_real_bundle(1).folder), "--model-version", "1")
-        assert first.returncode == 0, first.stderr
+        assert 0 == first.returncode, first.stderr
         load = client(f"{url}/version")
         second = script("--bundle", str(make_real_bundle(2).folder), "--model-version", "2")
-        assert second.returncode == 0, second.stderr
-        assert load.stop()[1] == []
-        assert httpx.get(f"{url}/version").json()["model_version"] == 2
+        assert 0 == second.returncode, second.stderr
+        assert [] == load.stop()[1]
+        assert 2 == httpx.get(f"{url}/version").json()["model_version"]
         assert second.stdout.startswith("| environment | what |")
-        assert len(second.stdout.splitlines()) == 3
+        assert 3 == len(second.stdout.splitlines())
     finally:
         ended = script("--remove")
-    assert (ended.returncode, ended.stdout) == (0, "")
+    assert (0, "") == (ended.returncode, ended.stdout)
     process.listen(free_port).close()

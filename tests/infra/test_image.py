@@ -36,9 +36,9 @@ def test_the_same_files_are_packed_to_the_same_bytes(make_real_bundle):
 def test_without_an_engine_nothing_is_built_and_it_is_said(make_real_bundle, monkeypatch, capsys):
     """Exit 0 and an empty reference: deploy then starts a process."""
     monkeypatch.setenv("ENGINE", "none")
-    assert image.main(["--bundle", str(make_real_bundle().folder)]) == 0
+    assert 0 == image.main(["--bundle", str(make_real_bundle().folder)])
     said = capsys.readouterr()
-    assert said.out == "image=\n"
+    assert "image=\n" == said.out
     assert "no container engine answers" in said.err
 
 
@@ -47,9 +47,9 @@ def test_a_broken_bundle_gets_no_image(make_real_bundle, monkeypatch, capsys):
     monkeypatch.setenv("ENGINE", "none")
     folder = make_real_bundle().folder
     (folder / "service.json").write_text("{}")
-    assert image.main(["--bundle", str(folder)]) == 1
+    assert 1 == image.main(["--bundle", str(folder)])
     assert "service.json" in capsys.readouterr().err
-    assert image.main(["--bundle", str(folder / "nowhere")]) == 2
+    assert 2 == image.main(["--bundle", str(folder / "nowhere")])
 
 
 @pytest.fixture
@@ -91,18 +91,18 @@ def test_the_image_serves_read_only_and_without_privilege(make_real_bundle, buil
     """It is ready, healthy, another user than root, and ends with 0 when told to."""
     sealed = make_real_bundle()
     reference = built(sealed)
-    assert reference == f"same:{sealed.short}"
+    assert f"same:{sealed.short}" == reference
     container = started(reference)
     url = host.url(container)
     assert process.wait(lambda: answers(url), 60), container.logs().decode()
     assert httpx.get(f"{url}/version").json()["bundle_digest"] == sealed.digest
-    assert httpx.post(f"{url}/predict", json={"x": 3}).json()["prediction"] == {"value": 3.0}
+    assert {"value": 3.0} == httpx.post(f"{url}/predict", json={"x": 3}).json()["prediction"]
     assert process.wait(lambda: status(container)["Health"]["Status"] == "healthy", 60)
     assert container.exec_run(["touch", "/bundle/x"]).exit_code != 0
-    assert container.exec_run(["id", "-u"]).output == b"10001\n"
-    assert container.image.labels["org.opencontainers.image.version"] == "1"
+    assert b"10001\n" == container.exec_run(["id", "-u"]).output
+    assert "1" == container.image.labels["org.opencontainers.image.version"]
     container.stop(timeout=60)
-    assert status(container)["ExitCode"] == 0
+    assert 0 == status(container)["ExitCode"]
 
 
 @pytest.mark.engine
@@ -123,7 +123,7 @@ def test_a_flipped_byte_in_the_image_refuses_to_start(make_real_bundle, built, s
 def test_the_script_says_how_to_go_on_when_the_base_cannot_be_pulled(engine, make_real_bundle, monkeypatch, capsys):
     """Exit 3, one sentence."""
     monkeypatch.setenv("BASE_IMAGE", "127.0.0.1:1/nothing:here")
-    assert image.main(["--bundle", str(make_real_bundle().folder)]) == 3
+    assert 3 == image.main(["--bundle", str(make_real_bundle().folder)])
     assert "ENGINE=none does without" in capsys.readouterr().err
 
 

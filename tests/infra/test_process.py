@@ -81,6 +81,6 @@ def test_a_port_is_taken_once():
 
 def test_a_log_that_is_not_there_has_no_last_lines(tmp_path):
     """No log, no lines; else the last ones."""
-    assert process.tail(tmp_path / "none.log") == []
+    assert [] == process.tail(tmp_path / "none.log")
     (tmp_path / "some.log").write_text("".join(f"{number}\n" for number in range(99)))
-    assert process.tail(tmp_path / "some.log", lines=2) == ["97", "98"]
+    assert ["97", "98"] == process.tail(tmp_path / "some.log", lines=2)

@@ -35,7 +35,7 @@ def test_a_switch_loses_no_request(supervised, make_bundle, client):
         assert supervised.switch(make_bundle(number, slow=0.02)) is None
         assert process.wait(lambda number=number: version(supervised) == number, 20)
     answers, failures = (sum(parts, type(parts[0])()) for parts in zip(*(one.stop() for one in load), strict=True))
-    assert failures == []
+    assert [] == failures
     assert answers > 0
 
 
@@ -46,7 +46,7 @@ def test_what_never_becomes_ready_replaces_nothing(supervised, make_bundle, faul
     supervised.ready_seconds = 2
     why = supervised.switch(make_bundle(2, **fault))
     assert why in ("it ended with exit code 1 before it was ready", "it was not ready within 2 s")
-    assert version(supervised) == 1
+    assert 1 == version(supervised)
 
 
 def test_a_killed_service_comes_back(supervised, make_bundle):
@@ -67,7 +67,7 @@ def test_a_request_under_way_is_answered_before_the_end(supervised, make_bundle)
         asked = pool.submit(httpx.get, f"{supervised.url}/predict", timeout=20)
         assert process.wait(lambda: "asked for /predict" in log.read_text(), 20)
         assert supervised.remove()
-        assert asked.result().status_code == 200
+        assert 200 == asked.result().status_code
     assert "drained" in log.read_text()
 
 
@@ -80,8 +80,8 @@ def test_the_caller_is_not_held(supervised, make_bundle):
         f"print({place}.switch(bundle.read(Path({str(one.folder)!r}))))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
-    assert done.stdout == "None\n"
-    assert version(supervised) == 1
+    assert "None\n" == done.stdout
+    assert 1 == version(supervised)
 
 
 def test_a_killed_supervisor_is_replaced(supervised, make_bundle):
@@ -91,7 +91,7 @@ def test_a_killed_supervisor_is_replaced(supervised, make_bundle):
     os.kill(state(supervised)["pid"], signal.SIGKILL)
     assert process.wait(lambda: not supervised.is_up(), 20)
     supervised.settle()
-    assert version(supervised) == 1
+    assert 1 == version(supervised)
     assert pid(supervised) != orphan
 
 
@@ -101,7 +101,7 @@ def test_removal_leaves_nothing_and_may_be_repeated(supervised, make_bundle):
     assert supervised.remove()
     assert not supervised.remove()
     process.listen(supervised.port).close()
-    assert list(supervised.folder.glob("*.leash")) == []
+    assert [] == list(supervised.folder.glob("*.leash"))
 
 
 def test_a_supervisor_without_socket_says_who_starts_it(tmp_path):
@@ -111,7 +111,7 @@ def test_a_supervisor_without_socket_says_who_starts_it(tmp_path):
         capture_output=True,
         text=True,
     )
-    assert done.returncode == 2
+    assert 2 == done.returncode
     assert "LISTEN_FD is not set" in done.stderr
     assert "Traceback" not in done.stderr
 

@@ -20,26 +20,26 @@ def test_the_golden_rows_answer_as_at_training(serving, chain, golden) -> None:
     """Smoke, run as a step runs it, finds nothing; one row and many rows give the same."""
     url = serving()
     ran = chain.run("serve.smoke", "--url", url, "--bundle", "build/model")
-    assert (ran.code, ran.out.splitlines()[0]) == (0, "### Smoke: pass")
+    assert (0, "### Smoke: pass") == (ran.code, ran.out.splitlines()[0])
     row = golden["rows"][-1]
     one = httpx.post(f"{url}/predict", json=row).json()
     many = httpx.post(f"{url}/predict", json={"records": [row] * 200}).json()
-    assert many["predictions"] == [one["prediction"]] * 200
-    assert one["prediction"]["probability"] == pytest.approx(golden["outputs"][-1][1], abs=1e-6)
-    assert one["model_version"] == 1
+    assert [one["prediction"]] * 200 == many["predictions"]
+    assert pytest.approx(golden["outputs"][-1][1], abs=1e-6) == one["prediction"]["probability"]
+    assert 1 == one["model_version"]
 
 
 def test_the_routes_are_there(serving, chain) -> None:
     """Health, readiness, version, metrics, docs; what is not there is 404, a wrong method 405."""
     url = serving()
-    assert httpx.get(f"{url}/healthz").json() == {"status": "ok"}
-    assert httpx.get(f"{url}/readyz").json() == {"status": "ready"}
+    assert {"status": "ok"} == httpx.get(f"{url}/healthz").json()
+    assert {"status": "ready"} == httpx.get(f"{url}/readyz").json()
     version = httpx.get(f"{url}/version").json()
-    assert (version["model"], version["model_version"]) == ("income", 1)
+    assert ("income", 1) == (version["model"], version["model_version"])
     assert 'model_info{digest="' + version["model_digest"] in httpx.get(f"{url}/metrics").text
-    assert httpx.get(f"{url}/docs").status_code == 200
-    assert httpx.get(f"{url}/nowhere").status_code == 404
-    assert httpx.get(f"{url}/predict").status_code == 405
+    assert 200 == httpx.get(f"{url}/docs").status_code
+    assert 404 == httpx.get(f"{url}/nowhere").status_code
+    assert 405 == httpx.get(f"{url}/predict").status_code
 
 
 def test_openapi_shows_the_typed_row_and_its_example_works(serving, config) -> None:
@@ -48,10 +48,10 @@ def test_openapi_shows_the_typed_row_and_its_example_works(serving, config) -> N
     schema = httpx.get(f"{url}/openapi.json").json()
     row = schema["components"]["schemas"]["Row"]
     assert row["required"] == [column.name for column in config.inputs]
-    assert row["properties"]["age"] == {"type": "integer", "minimum": 17, "maximum": 100}
+    assert {"type": "integer", "minimum": 17, "maximum": 100} == row["properties"]["age"]
     post = schema["paths"]["/predict"]["post"]
     for example in post["requestBody"]["content"]["application/json"]["examples"].values():
-        assert httpx.post(f"{url}/predict", json=example["value"]).status_code == 200
+        assert 200 == httpx.post(f"{url}/predict", json=example["value"]).status_code
 
 
 def test_a_bad_row_is_a_422_with_its_field(serving, golden) -> None:
@@ -59,9 +59,9 @@ def test_a_bad_row_is_a_422_with_its_field(serving, golden) -> None:
     url = serving()
     bad = {"records": [golden["rows"][0], golden["rows"][0] | {"age": 7}]}
     answer = httpx.post(f"{url}/predict", json=bad)
-    assert answer.status_code == 422
-    assert answer.json() == {"detail": "row 1: age: Expected `int` >= 17", "field": "age", "row": 1}
-    assert httpx.post(f"{url}/predict", content=b"{").status_code == 400
+    assert 422 == answer.status_code
+    assert {"detail": "row 1: age: Expected `int` >= 17", "field": "age", "row": 1} == answer.json()
+    assert 400 == httpx.post(f"{url}/predict", content=b"{").status_code
 
 
 def test_too_large_a_body_is_a_413(serving, chain) -> None:
@@ -69,8 +69,8 @@ def test_too_large_a_body_is_a_413(serving, chain) -> None:
     url = serving()
     limit = json.loads((chain.root / "build/model/service.json").read_text())["max_body_bytes"]
     answer = httpx.post(f"{url}/predict", content=b" " * (limit + 1))
-    assert (answer.status_code, "larger than" in answer.json()["detail"]) == (413, True)
-    assert httpx.get(f"{url}/readyz").status_code == 200
+    assert (413, True) == (answer.status_code, "larger than" in answer.json()["detail"])
+    assert 200 == httpx.get(f"{url}/readyz").status_code
 
 
 def refused(chain, bundle) -> str:
@@ -80,8 +80,8 @@ def refused(chain, bundle) -> str:
         [sys.executable, "-m", "serve.app"],
         cwd=chain.root, env=environment, capture_output=True, text=True, timeout=60,
     )  # fmt: skip
-    assert done.returncode == 2
-    assert len(done.stderr.strip().splitlines()) == 1
+    assert 2 == done.returncode
+    assert 1 == len(done.stderr.strip().splitlines())
     return done.stderr
 
 
@@ -138,4 +138,4 @@ def test_the_service_imports_nothing_that_trains(chain) -> None:
         " & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=chain.root, capture_output=True, text=True)
-    assert done.stdout == "[]\n", done.stderr
+    assert "[]\n" == done.stdout, done.stderr

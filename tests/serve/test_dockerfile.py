@@ -48,7 +48,7 @@ def faults(text):
 
 def test_the_dockerfile_keeps_the_rules():
     """Pinned, unprivileged, exec form, the bundle last, any builder."""
-    assert faults(TEXT) == []
+    assert [] == faults(TEXT)
 
 
 @pytest.mark.parametrize(
@@ -70,14 +70,14 @@ def test_the_dockerfile_keeps_the_rules():
 def test_each_rule_turns_red(good, bad, rule):
     """A Dockerfile that breaks one rule is found by that rule."""
     broken, changes = re.subn(good, lambda _: bad, TEXT, count=1)
-    assert changes == 1
+    assert 1 == changes
     assert rule in faults(broken)
 
 
 def test_hadolint_is_silent():
     """No finding, and no rule is switched off."""
     done = subprocess.run(["hadolint", ROOT / image.DOCKERFILE], capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (0, "")
+    assert (0, "") == (done.returncode, done.stdout)
     assert "hadolint ignore" not in TEXT
 
 
@@ -85,7 +85,7 @@ def test_hadolint_sees_faults(tmp_path):
     """The linter is alive: a moving base, and apt lists kept, are found."""
     (tmp_path / "Dockerfile").write_text("FROM python\nRUN apt-get install curl\n")
     done = subprocess.run(["hadolint", tmp_path / "Dockerfile"], capture_output=True, text=True)
-    assert done.returncode == 1
+    assert 1 == done.returncode
 
 
 def test_the_image_can_import_what_it_holds():

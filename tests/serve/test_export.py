@@ -27,7 +27,7 @@ def test_the_bundle_holds_what_serves_and_nothing_of_the_rows(chain) -> None:
 def test_exporting_twice_gives_the_same_bundle(chain_copy) -> None:
     """No time, no place: the bundle's digest is that of its content."""
     before = verify(chain_copy.root / "build/model")
-    assert chain_copy.run(*EXPORT, "build/again").code == 0
+    assert 0 == chain_copy.run(*EXPORT, "build/again").code
     assert verify(chain_copy.root / "build/again") == before
 
 
@@ -36,7 +36,7 @@ def test_a_red_version_is_not_exported(chain_copy) -> None:
     before = verify(chain_copy.root / "build/model")
     (chain_copy.root / "build/verdicts/fairness.json").unlink()
     ran = chain_copy.run(*EXPORT, "build/model")
-    assert (ran.code, "not exported: fairness" in ran.err) == (1, True)
+    assert (1, True) == (ran.code, "not exported: fairness" in ran.err)
     assert verify(chain_copy.root / "build/model") == before
 
 
@@ -47,7 +47,7 @@ def test_a_full_disk_leaves_nothing_half_written(chain_copy) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 
     ran = chain_copy.run(*EXPORT, "build/full", preexec_fn=full)
-    assert (ran.code, ran.out) == (3, "")
+    assert (3, "") == (ran.code, ran.out)
     assert "the system refused" in ran.err
     assert not [path.name for path in (chain_copy.root / "build").iterdir() if "full" in path.name]
 
@@ -57,4 +57,4 @@ def test_a_model_in_the_registry_whose_bytes_changed_is_not_exported(chain_copy)
     [graph] = (chain_copy.root / "build/models").rglob("model.onnx")
     graph.write_bytes(graph.read_bytes()[:-1])
     ran = chain_copy.run(*EXPORT, "build/again")
-    assert (ran.code, "it is fetched again" in ran.err) == (0, True)
+    assert (0, True) == (ran.code, "it is fetched again" in ran.err)

@@ -16,7 +16,7 @@ def test_a_service_of_another_bundle_fails(serving, chain, tmp_path) -> None:
     (other / MANIFEST).unlink()
     seal(other)
     ran = chain.run("serve.smoke", "--url", url, "--bundle", str(other))
-    assert (ran.code, ran.out.splitlines()[0]) == (1, "### Smoke: FAIL")
+    assert (1, "### Smoke: FAIL") == (ran.code, ran.out.splitlines()[0])
     assert "/version names bundle" in ran.err
     assert "golden row 3, together: gives" in ran.err
     assert "golden row 3, alone: gives" in ran.err
@@ -25,9 +25,9 @@ def test_a_service_of_another_bundle_fails(serving, chain, tmp_path) -> None:
 def test_nobody_there_is_the_outsides_fault(chain) -> None:
     """Exit 3, one sentence."""
     ran = chain.run("serve.smoke", "--url", "http://127.0.0.1:9", "--bundle", "build/model")
-    assert (ran.code, ran.out) == (3, "")
+    assert (3, "") == (ran.code, ran.out)
     assert "cannot be reached" in ran.err
-    assert len(ran.err.strip().splitlines()) == 1
+    assert 1 == len(ran.err.strip().splitlines())
 
 
 def test_an_address_that_is_none_is_the_callers_fault(chain) -> None:
@@ -43,4 +43,4 @@ def test_a_damaged_bundle_is_refused(chain, tmp_path) -> None:
     bundle = shutil.copytree(chain.root / "build/model", tmp_path / "bundle")
     (bundle / "card.md").unlink()
     ran = chain.run("serve.smoke", "--url", "http://127.0.0.1:9", "--bundle", str(bundle))
-    assert (ran.code, "card.md is missing" in ran.err) == (2, True)
+    assert (2, True) == (ran.code, "card.md is missing" in ran.err)

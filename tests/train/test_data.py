@@ -65,7 +65,7 @@ def test_a_third_judges(frame, config) -> None:
     parts = split(frame, config)
     assert len(parts.train) + len(parts.test) + len(parts.window) == len(frame)
     assert not set(parts.train.index) & set(parts.test.index)
-    assert len(parts.test) / len(frame) == pytest.approx(1 / 3, abs=0.01)
+    assert pytest.approx(1 / 3, abs=0.01) == len(parts.test) / len(frame)
 
 
 def test_new_rows_never_judge_before_a_freeze(frame, config) -> None:
@@ -100,8 +100,8 @@ def test_data_by_url(frame, config) -> None:
     with fsspec.open("memory://rows.parquet", "wb") as file:
         frame.head(100).to_parquet(file)
     remote = replace(config, data="memory://rows.parquet")
-    assert len(load(remote)) == 100
-    assert len(data_digest(remote)) == 64
+    assert 100 == len(load(remote))
+    assert 64 == len(data_digest(remote))
     with pytest.raises(Refusal, match="does not exist"):
         load(replace(config, data="memory://nowhere.parquet"))
     with pytest.raises(Refusal, match=r"one \.parquet or \.csv file"):
@@ -141,7 +141,7 @@ def test_a_bad_list_of_test_rows_is_refused(workspace, content) -> None:
     if content is not None:
         part.write_text(content)
     ran = workspace.run("train.fit")
-    assert (ran.code, ran.out) == (2, "")
+    assert (2, "") == (ran.code, ran.out)
     assert "make freeze" in ran.err
     assert not (workspace.root / ".mlflow").exists()
 
@@ -150,5 +150,5 @@ def test_freezing_again_changes_nothing(workspace) -> None:
     """The recorded files are those that `make freeze` makes."""
     names = ("data/test-part.txt", "data/reference.json")
     before = [(workspace.root / name).read_bytes() for name in names]
-    assert workspace.run("train.init", "freeze").code == 0
+    assert 0 == workspace.run("train.init", "freeze").code
     assert [(workspace.root / name).read_bytes() for name in names] == before

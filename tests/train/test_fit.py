@@ -20,14 +20,14 @@ def versions(workspace) -> list[int]:
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=workspace.root, env=workspace.environment(), capture_output=True, text=True
     )
-    assert done.returncode == 0, done.stderr
+    assert 0 == done.returncode, done.stderr
     return json.loads(done.stdout)
 
 
 def test_the_same_fingerprint_is_the_same_version(chain_copy) -> None:
     """With nothing changed there is no second version."""
     ran = chain_copy.run("train.fit")
-    assert (ran.code, ran.out) == (0, "model-version=1\nreused=true\n")
+    assert (0, "model-version=1\nreused=true\n") == (ran.code, ran.out)
 
 
 def test_what_fit_does_not_read_retrains_nothing(chain_copy) -> None:
@@ -35,16 +35,16 @@ def test_what_fit_does_not_read_retrains_nothing(chain_copy) -> None:
     chain_copy.change("config.py", "at_least=0.915", "at_least=0.9")
     chain_copy.change("config.py", "max_rows=10_000", "max_rows=9_000")
     chain_copy.change("validation/gate.py", '"""What every gate', '"""Whatever every gate')
-    assert chain_copy.run("train.fit").out == "model-version=1\nreused=true\n"
+    assert "model-version=1\nreused=true\n" == chain_copy.run("train.fit").out
 
 
 def test_what_fit_reads_makes_a_version(chain_copy) -> None:
     """A changed parameter is a new model; the champion stays who it was."""
     chain_copy.change("config.py", '"max_iter": 100', '"max_iter": 20')
     ran = chain_copy.run("train.fit")
-    assert (ran.code, ran.out) == (0, "model-version=2\n")
+    assert (0, "model-version=2\n") == (ran.code, ran.out)
     view = json.loads((chain_copy.root / ".mlflow/view.json").read_text())
-    assert view["aliases"] == {"challenger": 2, "champion": 1}
+    assert {"challenger": 2, "champion": 1} == view["aliases"]
     assert view["versions"]["1"]["digest"] != view["versions"]["2"]["digest"]
 
 
@@ -52,7 +52,7 @@ def test_training_twice_gives_the_same_bytes(chain, workspace, monkeypatch) -> N
     """Another folder, process, store, number of threads and order of Python's sets: the same model digest."""
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     monkeypatch.setenv("PYTHONHASHSEED", "6")
-    assert workspace.run("train.fit").code == 0
+    assert 0 == workspace.run("train.fit").code
     digests = [
         json.loads((place.root / ".mlflow/view.json").read_text())["versions"]["1"]["digest"]
         for place in (chain, workspace)
@@ -82,7 +82,7 @@ def test_the_fingerprint_covers_every_module_that_fit_runs(workspace) -> None:
         "validation/rules.py",
         "validation/script.py",
     }
-    assert imported - around == set(CODE)
+    assert set(CODE) == imported - around
 
 
 def test_the_run_says_what_it_was_made_from(chain) -> None:
@@ -92,11 +92,11 @@ def test_the_run_says_what_it_was_made_from(chain) -> None:
     database = sqlite3.connect(chain.root / ".mlflow/mlflow.db")
     tags = dict(database.execute("select key, value from tags"))
     assert {"commit", "data-digest", "lock-digest", "python", "fingerprint"} <= set(tags)
-    assert dict(database.execute("select key, value from params"))["reweigh_by"] == "sex"
+    assert "sex" == dict(database.execute("select key, value from params"))["reweigh_by"]
     metrics = dict(database.execute("select key, value from metrics"))
     assert metrics["test_roc_auc"] > 0.9
     assert database.execute("select digest from datasets").fetchall() == [(tags["data-digest"][:36],)]
-    assert database.execute("select status from runs").fetchall() == [("FINISHED",)]
+    assert [("FINISHED",)] == database.execute("select status from runs").fetchall()
 
 
 @pytest.mark.parametrize("seed", ["0", "6"])
@@ -114,7 +114,7 @@ def test_the_graph_lists_its_operators_in_order(chain, seed) -> None:
     )
     environment = chain.environment() | {"PYTHONHASHSEED": seed}
     done = subprocess.run([sys.executable, "-c", code], cwd=chain.root, env=environment, capture_output=True, text=True)
-    assert done.stdout == "['', 'ai.onnx.ml']\n", done.stderr
+    assert "['', 'ai.onnx.ml']\n" == done.stdout, done.stderr
 
 
 @pytest.mark.parametrize("moment", ["fitting on", "fitted in", "Successfully registered"])
@@ -130,12 +130,12 @@ def test_an_interrupted_fit_leaves_no_version(workspace, moment) -> None:
     out, err = process.communicate(timeout=120)
     assert "Traceback" not in err
     if process.returncode == 130:
-        assert out == ""
+        assert "" == out
         assert "interrupted" in err
     found = versions(workspace)
     assert found in ([], [1]) if moment == "Successfully registered" else found == []
     again = workspace.run("train.fit")
-    assert (again.code, again.out.splitlines()[0]) == (0, "model-version=1")
+    assert (0, "model-version=1") == (again.code, again.out.splitlines()[0])
 
 
 def test_a_pipeline_without_an_exact_onnx_form_is_refused(workspace) -> None:
@@ -146,7 +146,7 @@ def test_a_pipeline_without_an_exact_onnx_form_is_refused(workspace) -> None:
         'encoder = OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=50, sparse_output=False)',
     )
     ran = workspace.run("train.fit")
-    assert (ran.code, ran.out) == (2, "")
+    assert (2, "") == (ran.code, ran.out)
     assert len(ran.err.strip().splitlines()) <= 4
     assert "Traceback" not in ran.err
 
@@ -155,7 +155,7 @@ def test_a_model_of_ones_own_that_fails_is_a_sentence(workspace) -> None:
     """An error in train/model.py is told with its line, no traceback."""
     workspace.change("train/model.py", "estimator = kind(", "estimator = kind(nonsense=1, ")
     ran = workspace.run("train.fit")
-    assert (ran.code, ran.out) == (2, "")
+    assert (2, "") == (ran.code, ran.out)
     assert "nonsense" in ran.err
     assert "Traceback" not in ran.err
 
@@ -164,7 +164,7 @@ def test_a_read_only_store_is_a_sentence(workspace) -> None:
     """Where the store cannot be written, exit 3."""
     (workspace.root / ".mlflow").write_text("a file is in the way")
     ran = workspace.run("train.fit")
-    assert (ran.code, ran.out) == (3, "")
+    assert (3, "") == (ran.code, ran.out)
     assert "Traceback" not in ran.err
 
 
@@ -178,7 +178,7 @@ def test_a_server_that_does_not_answer_is_a_sentence(workspace) -> None:
         [sys.executable, "-m", "train.fit"],
         cwd=workspace.root, env=environment, capture_output=True, text=True, timeout=120,
     )  # fmt: skip
-    assert (done.returncode, done.stdout) == (3, "")
+    assert (3, "") == (done.returncode, done.stdout)
     assert "MLFLOW_TRACKING_URI" in done.stderr
     assert "Traceback" not in done.stderr
 
@@ -187,7 +187,7 @@ def test_two_fits_may_begin_a_store_at_once(workspace) -> None:
     """On a store that does not exist yet, two processes get two numbers, or one finds the other's version."""
     both = [workspace.start("train.fit") for _ in range(2)]
     done = [process.communicate(timeout=300) for process in both]
-    assert [process.returncode for process in both] == [0, 0], [err for _, err in done]
+    assert [0, 0] == [process.returncode for process in both], [err for _, err in done]
     numbers = {out.splitlines()[0] for out, _ in done}
     assert numbers <= {"model-version=1", "model-version=2"}
     assert versions(workspace) == sorted(int(number.removeprefix("model-version=")) for number in numbers)

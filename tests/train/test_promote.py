@@ -12,9 +12,9 @@ def champion(workspace) -> int | None:
 
 def test_a_judged_version_becomes_the_champion(chain) -> None:
     """The chain ends with version 1 in service, and says who put it there and when."""
-    assert champion(chain) == 1
+    assert 1 == champion(chain)
     ran = chain.run(*PROMOTE, "1")
-    assert ran.code == 0
+    assert 0 == ran.code
     assert "is the champion already" in ran.err
     tags = json.loads((chain.root / ".mlflow/view.json").read_text())["versions"]["1"]["tags"]
     assert tags["verdict.fairness"].startswith("pass ")
@@ -24,16 +24,16 @@ def test_a_judged_version_becomes_the_champion(chain) -> None:
 def second(workspace) -> None:
     """Fit a second version, a little smaller."""
     workspace.change("config.py", '"max_iter": 100', '"max_iter": 80')
-    assert workspace.run("train.fit").out == "model-version=2\n"
+    assert "model-version=2\n" == workspace.run("train.fit").out
 
 
 def test_an_unjudged_version_is_refused(chain_copy) -> None:
     """Verdicts on version 1 promote no version 2."""
     second(chain_copy)
     ran = chain_copy.run(*PROMOTE, "2")
-    assert (ran.code, ran.out) == (1, "")
+    assert (1, "") == (ran.code, ran.out)
     assert "about another model" in ran.err
-    assert champion(chain_copy) == 1
+    assert 1 == champion(chain_copy)
 
 
 def test_a_red_verdict_is_refused(chain_copy) -> None:
@@ -42,9 +42,9 @@ def test_a_red_verdict_is_refused(chain_copy) -> None:
     chain_copy.change("config.py", "at_most=0.15, why", "at_most=0.10, why")
     gates = ("performance", "fairness", "behaviour", "parity")
     ran = chain_copy.run_all(*([f"validation.{gate}", "--model-version", "2"] for gate in gates), [*PROMOTE, "2"])
-    assert [one.code for one in ran] == [0, 1, 0, 0, 1]
+    assert [0, 1, 0, 0, 1] == [one.code for one in ran]
     assert "fairness: model version 2: demographic_parity_difference" in ran[-1].err
-    assert champion(chain_copy) == 1
+    assert 1 == champion(chain_copy)
 
 
 def test_a_better_version_takes_over(chain_copy) -> None:
@@ -52,10 +52,10 @@ def test_a_better_version_takes_over(chain_copy) -> None:
     second(chain_copy)
     gates = ("performance", "fairness", "behaviour", "parity")
     ran = chain_copy.run_all(*([f"validation.{gate}", "--model-version", "2"] for gate in gates), [*PROMOTE, "2"])
-    assert [one.code for one in ran] == [0, 0, 0, 0, 0], [one.err for one in ran]
+    assert [0, 0, 0, 0, 0] == [one.code for one in ran], [one.err for one in ran]
     assert "lost to the champion" in ran[0].out
     assert "| version 1 |" in ran[-1].out
-    assert champion(chain_copy) == 2
+    assert 2 == champion(chain_copy)
 
 
 def test_a_champion_that_changed_meanwhile_means_judging_again(chain_copy) -> None:
@@ -67,6 +67,6 @@ def test_a_champion_that_changed_meanwhile_means_judging_again(chain_copy) -> No
     content = json.loads(path.read_text()) | {"champion_version": None, "champion_digest": None}
     path.write_text(json.dumps(content))
     ran = chain_copy.run(*PROMOTE, "2")
-    assert (ran.code, ran.out) == (1, "")
+    assert (1, "") == (ran.code, ran.out)
     assert "judge again" in ran.err
-    assert champion(chain_copy) == 1
+    assert 1 == champion(chain_copy)

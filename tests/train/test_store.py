@@ -14,30 +14,30 @@ RESTORE = ("train.store", "restore", "--from")
 
 def saved(chain_copy) -> Path:
     """Save the chain's store."""
-    assert chain_copy.run(*SAVE).out == "saved: 1 version(s)\n"
+    assert "saved: 1 version(s)\n" == chain_copy.run(*SAVE).out
     return chain_copy.root / "build/store"
 
 
 def test_a_store_arrives_at_another_place(chain_copy, workspace) -> None:
     """Saved here, restored there: the gates judge the same model, and MLflow loads it by its alias."""
     folder = saved(chain_copy)
-    assert workspace.run(*RESTORE, str(folder)).out == "restored: 1 version(s)\n"
+    assert "restored: 1 version(s)\n" == workspace.run(*RESTORE, str(folder)).out
     shutil.rmtree(chain_copy.root)  # nothing may lead back to the old place
     judged = workspace.run("validation.parity", "--model-version", "1")
-    assert judged.code == 0, judged.err
+    assert 0 == judged.code, judged.err
     (workspace.root / "ask.py").write_text(
         "import mlflow\nmlflow.set_tracking_uri('sqlite:///.mlflow/mlflow.db')\n"
         "print(len(mlflow.onnx.load_model('models:/income@champion').graph.input))\n"
     )
     asked = workspace.run("ask")
-    assert (asked.code, asked.out) == (0, "10\n"), asked.err
+    assert (0, "10\n") == (asked.code, asked.out), asked.err
 
 
 def test_no_place_travels_with_it(chain_copy) -> None:
     """The saved files do not name the folder, or the machine, they were made on."""
     folder = saved(chain_copy)
     where = str(chain_copy.root).encode()
-    assert [path.name for path in folder.rglob("*") if path.is_file() and where in path.read_bytes()] == []
+    assert [] == [path.name for path in folder.rglob("*") if path.is_file() and where in path.read_bytes()]
 
 
 def test_a_moved_working_tree_keeps_its_store(chain_copy, tmp_path) -> None:
@@ -45,7 +45,7 @@ def test_a_moved_working_tree_keeps_its_store(chain_copy, tmp_path) -> None:
     moved = replace(chain_copy, root=chain_copy.root.rename(tmp_path / "elsewhere with spaces"))
     (moved.root / ".mlflow/view.json").unlink()
     shutil.rmtree(moved.root / "build/models")
-    assert moved.run("validation.parity", "--model-version", "1").code == 0
+    assert 0 == moved.run("validation.parity", "--model-version", "1").code
 
 
 @pytest.mark.parametrize("name", ["mlflow.db", "view.json", "store.json", "model.onnx", "manifest.json"])
@@ -57,7 +57,7 @@ def test_a_flipped_byte_is_named_and_refused(chain_copy, workspace, name) -> Non
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
     ran = workspace.run(*RESTORE, str(folder))
-    assert (ran.code, ran.out) == (2, "")
+    assert (2, "") == (ran.code, ran.out)
     assert "damaged" in ran.err
     assert not (workspace.root / ".mlflow").exists()
 
@@ -80,7 +80,7 @@ def test_a_store_in_the_way_is_kept(chain_copy) -> None:
     before = (chain_copy.root / ".mlflow/mlflow.db").read_bytes()
     assert "--replace" in chain_copy.run(*RESTORE, str(folder)).err
     assert (chain_copy.root / ".mlflow/mlflow.db").read_bytes() == before
-    assert chain_copy.run(*RESTORE, str(folder), "--replace").code == 0
+    assert 0 == chain_copy.run(*RESTORE, str(folder), "--replace").code
 
 
 def test_another_models_store_is_refused(chain_copy, workspace) -> None:
@@ -93,7 +93,7 @@ def test_another_models_store_is_refused(chain_copy, workspace) -> None:
 def test_nothing_to_save_is_said(workspace) -> None:
     """Without a store there is nothing to carry."""
     ran = workspace.run(*SAVE)
-    assert (ran.code, "make fit" in ran.err) == (2, True)
+    assert (2, True) == (ran.code, "make fit" in ran.err)
     assert not (workspace.root / "build/store").exists()
 
 
@@ -103,7 +103,7 @@ def test_the_registry_itself_may_be_damaged(chain_copy) -> None:
     [graph] = (chain_copy.root / ".mlflow").rglob("model.onnx")
     graph.write_bytes(graph.read_bytes()[:-1])
     ran = chain_copy.run("serve.export", "--model-version", "1", "--to", "build/again")
-    assert (ran.code, ran.out) == (2, "")
+    assert (2, "") == (ran.code, ran.out)
     assert "damaged in the registry" in ran.err
     assert not (chain_copy.root / "build/again").exists()
 
@@ -112,7 +112,7 @@ def test_a_database_that_is_none_is_a_sentence(chain_copy) -> None:
     """Garbage in place of the database: exit 3, no traceback."""
     (chain_copy.root / ".mlflow/mlflow.db").write_bytes(b"garbage" * 100)
     ran = chain_copy.run("train.fit")
-    assert (ran.code, ran.out) == (3, "")
+    assert (3, "") == (ran.code, ran.out)
     assert "embedded store" in ran.err
     assert "Traceback" not in ran.err
 
@@ -126,4 +126,4 @@ def test_the_view_follows_the_database(chain_copy) -> None:
     ran = chain_copy.run("train.promote", "--model-version", "1")
     assert "no champion |" in ran.out or "judge again" in ran.err
     view = json.loads((chain_copy.root / ".mlflow/view.json").read_text())
-    assert view["aliases"]["challenger"] == 1
+    assert 1 == view["aliases"]["challenger"]

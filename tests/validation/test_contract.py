@@ -54,17 +54,17 @@ def test_a_broken_config_is_one_sentence(workspace, old: str, new: str, said: st
     """Whatever is wrong in config.py is named in one line, exit code 2, and nothing runs."""
     workspace.change("config.py", old, new)
     ran = workspace.run("validation.schema")
-    assert (ran.code, ran.out) == (2, "")
+    assert (2, "") == (ran.code, ran.out)
     assert said in ran.err
     assert "config.py" in ran.err
-    assert len(ran.err.strip().splitlines()) == 1
+    assert 1 == len(ran.err.strip().splitlines())
 
 
 def test_a_missing_config_is_one_sentence(workspace) -> None:
     """Without config.py every script says so."""
     (workspace.root / "config.py").unlink()
     ran = workspace.run("validation.schema")
-    assert ran.code == 2
+    assert 2 == ran.code
     assert "config.py is missing" in ran.err
 
 
@@ -101,5 +101,5 @@ def test_every_metric_that_config_may_name_is_measured() -> None:
     from validation.metrics import METRICS
 
     named = {metric for metrics in PERFORMANCE_METRICS.values() for metric in metrics}
-    assert named == set(METRICS)
+    assert set(METRICS) == named
     assert set(FAIRNESS_METRICS) == set(PERFORMANCE_METRICS)

@@ -14,7 +14,7 @@ def red(frame: pd.DataFrame, config, tmp_path) -> set[str]:
 
 def test_the_bundled_data_keep_every_promise(frame, config, tmp_path) -> None:
     """The example passes; its Data Docs are pages."""
-    assert red(frame, config, tmp_path) == set()
+    assert set() == red(frame, config, tmp_path)
     assert (tmp_path / "docs/index.html").is_file()
 
 
@@ -66,7 +66,7 @@ def test_a_missing_reference_is_refused(workspace) -> None:
     """Nothing recorded, nothing resembled: exit 2 with the way out, no verdict and no pages left."""
     (workspace.root / "data/reference.json").unlink()
     ran = workspace.run("validation.dataset")
-    assert ran.code == 2
+    assert 2 == ran.code
     assert "make freeze" in ran.err
     assert not (workspace.root / "build/verdicts/dataset.json").exists()
     assert not (workspace.root / "build/data-docs").exists()
@@ -77,4 +77,4 @@ def test_wrong_columns_are_one_sentence(workspace) -> None:
     data = workspace.root / "data/census.parquet"
     pd.read_parquet(data).drop(columns="age").to_parquet(data)
     ran = workspace.run("validation.dataset")
-    assert (ran.code, "has no column age" in ran.err) == (2, True)
+    assert (2, True) == (ran.code, "has no column age" in ran.err)

@@ -60,7 +60,7 @@ def verdicts(tmp_path, monkeypatch):
 
 def test_a_crash_leaves_no_older_verdict(verdicts) -> None:
     """When a gate crashes, the verdict of an earlier run is gone."""
-    assert decide("g", "key 1", lambda: Verdict("g", "key 1", "d", (line(),))) == 0
+    assert 0 == decide("g", "key 1", lambda: Verdict("g", "key 1", "d", (line(),)))
 
     def crash() -> Verdict:
         raise RuntimeError("gate crashed")
@@ -73,9 +73,9 @@ def test_a_crash_leaves_no_older_verdict(verdicts) -> None:
 
 def test_an_unchanged_key_is_not_judged_again(verdicts) -> None:
     """While nothing that the gate looks at has changed, red stays red and green stays green."""
-    assert decide("g", "key", lambda: Verdict("g", "key", "d", (line("fail"),))) == 1
-    assert decide("g", "key", lambda: Verdict("g", "key", "d", (line("pass"),))) == 1
-    assert decide("g", "other", lambda: Verdict("g", "other", "d", (line("pass"),))) == 0
+    assert 1 == decide("g", "key", lambda: Verdict("g", "key", "d", (line("fail"),)))
+    assert 1 == decide("g", "key", lambda: Verdict("g", "key", "d", (line("pass"),)))
+    assert 0 == decide("g", "other", lambda: Verdict("g", "other", "d", (line("pass"),)))
 
 
 TAMPERED = {
@@ -111,6 +111,6 @@ def test_data_cannot_break_out_of_a_table() -> None:
     """Pipes, markup, mentions and line breaks from the data stay text."""
     wild = Measure("a|b\n<img src=x> @team `c` [x](y)", "", None, "", 1, "fail", "w")
     rows = table([wild]).splitlines()
-    assert len(rows) == 3
+    assert 3 == len(rows)
     assert not set("<`@[") & set(rows[2])
-    assert cell_text("plain words, 1 > 0") == "plain words, 1 > 0"
+    assert "plain words, 1 > 0" == cell_text("plain words, 1 > 0")

@@ -16,12 +16,12 @@ def verdicts(measures) -> dict[str, str]:
 def test_the_first_model_has_no_champion_and_passes(candidate, made, config) -> None:
     """The default model meets its floors; that there is nothing to compare with is said."""
     measures = judge(candidate(made("default")), config)
-    assert verdicts(measures) == {
+    assert {
         "roc_auc": "pass",
         "log_loss": "pass",
         "roc_auc lost to the champion": "first",
         "log_loss lost to the champion": "first",
-    }
+    } == verdicts(measures)
     assert "no champion yet" in measures[2].why
 
 
@@ -29,7 +29,7 @@ def test_the_same_model_is_the_same(candidate, made, config) -> None:
     """A candidate with the champion's digest is neither better nor worse."""
     proposed = candidate(made("default"))
     proposed = replace(proposed, champion=proposed.version)
-    assert verdicts(judge(proposed, config))["roc_auc lost to the champion"] == "same"
+    assert "same" == verdicts(judge(proposed, config))["roc_auc lost to the champion"]
 
 
 def test_another_seed_of_the_recipe_passes(candidate, made, config) -> None:
@@ -68,7 +68,7 @@ def test_a_worse_model_is_refused(candidate, made, config, poison) -> None:
 def test_a_model_below_the_floor_is_refused_without_a_champion(candidate, made, config) -> None:
     """Bounds hold for the first model too."""
     found = verdicts(judge(candidate(made("label_noise", label_noise)), config))
-    assert found["log_loss"] == "fail"
+    assert "fail" == found["log_loss"]
 
 
 def test_a_champion_of_another_contract_starts_the_line_anew(candidate, made, config) -> None:
@@ -95,8 +95,8 @@ def test_roc_auc_is_that_of_scikit_learn() -> None:
     outcome = chance.integers(0, 2, 500).astype(float)
     scores = chance.integers(0, 20, 500) / 20
     outputs = np.column_stack([1 - scores, scores]).clip(0.01, 0.99)
-    assert roc_auc(outcome, outputs) == pytest.approx(roc_auc_score(outcome, scores))
-    assert measure("log_loss", outcome, outputs) == pytest.approx(log_loss(outcome, outputs))
+    assert pytest.approx(roc_auc_score(outcome, scores)) == roc_auc(outcome, outputs)
+    assert pytest.approx(log_loss(outcome, outputs)) == measure("log_loss", outcome, outputs)
 
 
 def test_one_class_has_no_roc_auc() -> None:
@@ -108,13 +108,13 @@ def test_a_model_loses_nothing_against_itself() -> None:
     """The paired interval of a model against itself is a point at nought."""
     outcome = np.random.default_rng(0).integers(0, 2, 300).astype(float)
     outputs = np.random.default_rng(1).dirichlet([1, 1], 300)
-    assert lost_interval("log_loss", False, outcome, outputs, outputs, seed=0) == (0.0, 0.0)
+    assert (0.0, 0.0) == lost_interval("log_loss", False, outcome, outputs, outputs, seed=0)
 
 
 def test_the_script_refuses_a_version_that_does_not_exist(chain) -> None:
     """The sentence says which versions there are."""
     ran = chain.run("validation.performance", "--model-version", "99")
-    assert (ran.code, ran.out) == (2, "")
+    assert (2, "") == (ran.code, ran.out)
     assert "model version 99 does not exist in the registry: it has version 1" in ran.err
 
 
@@ -122,5 +122,5 @@ def test_the_script_refuses_a_version_that_does_not_exist(chain) -> None:
 def test_the_script_refuses_what_is_no_version(chain, given) -> None:
     """Only whole numbers from 1 name a version."""
     ran = chain.run("validation.performance", f"--model-version={given}")
-    assert (ran.code, ran.out) == (2, "")
+    assert (2, "") == (ran.code, ran.out)
     assert "is no model version" in ran.err

@@ -12,7 +12,7 @@ GATES = ("schema", "dataset", "performance", "fairness", "behaviour", "parity")
 def test_the_report_says_the_verdict_first(chain) -> None:
     """Green: headline, six tables, a page."""
     ran = chain.run(*REPORT)
-    assert ran.code == 0
+    assert 0 == ran.code
     assert ran.out.startswith("## income, version 1: every gate passed")
     assert [line for line in ran.out.splitlines() if line.startswith("### ")] == [
         f"### {gate.capitalize()}: pass" for gate in GATES
@@ -26,7 +26,7 @@ def test_a_missing_verdict_is_red(chain_copy, gate) -> None:
     """Without one gate's verdict nothing is green."""
     (chain_copy.root / f"build/verdicts/{gate}.json").unlink()
     ran = chain_copy.run(*REPORT)
-    assert ran.code == 1
+    assert 1 == ran.code
     assert f"{gate}: {gate}.json: the verdict is missing" in ran.err
     assert "NOT to be promoted" in ran.out
 
@@ -40,20 +40,20 @@ def test_a_verdict_on_another_model_is_red(chain_copy) -> None:
     """A verdict made for other bytes does not count."""
     change(chain_copy, "fairness", model_digest="0" * 64)
     ran = chain_copy.run(*REPORT)
-    assert (ran.code, "about another model" in ran.err) == (1, True)
+    assert (1, True) == (ran.code, "about another model" in ran.err)
 
 
 def test_a_verdict_on_another_version_is_red(chain_copy) -> None:
     """A verdict on version 2 says nothing of version 1."""
     change(chain_copy, "fairness", model_version=2)
-    assert chain_copy.run(*REPORT).code == 1
+    assert 1 == chain_copy.run(*REPORT).code
 
 
 def test_a_verdict_on_other_data_is_red(chain_copy) -> None:
     """A verdict on other data does not count."""
     change(chain_copy, "schema", data_digest="0" * 64)
     ran = chain_copy.run(*REPORT)
-    assert (ran.code, "other data" in ran.err) == (1, True)
+    assert (1, True) == (ran.code, "other data" in ran.err)
 
 
 def test_a_turned_verdict_is_red(chain_copy) -> None:
@@ -63,11 +63,11 @@ def test_a_turned_verdict_is_red(chain_copy) -> None:
     content["measures"][0]["verdict"] = "fail"
     path.write_text(json.dumps(content))
     ran = chain_copy.run(*REPORT)
-    assert (ran.code, "contradicts itself" in ran.err) == (1, True)
+    assert (1, True) == (ran.code, "contradicts itself" in ran.err)
 
 
 def test_no_verdict_at_all_is_red(chain_copy) -> None:
     """An empty folder of verdicts is six missing ones."""
     shutil.rmtree(chain_copy.root / "build/verdicts")
     ran = chain_copy.run(*REPORT)
-    assert (ran.code, ran.err.count("the verdict is missing")) == (1, 6)
+    assert (1, 6) == (ran.code, ran.err.count("the verdict is missing"))

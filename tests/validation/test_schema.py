@@ -18,7 +18,7 @@ def judged(frame: pd.DataFrame, config: Config) -> dict[str, str]:
 
 def test_the_bundled_data_keep_the_contract(frame: pd.DataFrame, config: Config) -> None:
     """Each row of the example keeps every rule."""
-    assert judged(frame, config) == {}
+    assert {} == judged(frame, config)
 
 
 def spoiled(frame: pd.DataFrame, column: str, value: object, row: int = 17) -> pd.DataFrame:
@@ -53,7 +53,7 @@ def test_a_broken_rule_is_named_with_its_row(frame, config, column, value, said)
 
 def test_missing_is_allowed_where_declared(frame, config) -> None:
     """A category declared as `missing` may be."""
-    assert judged(spoiled(frame, "workclass", None), config) == {}
+    assert {} == judged(spoiled(frame, "workclass", None), config)
 
 
 def test_all_broken_rules_come_in_one_run(frame, config) -> None:
@@ -77,14 +77,14 @@ def test_a_key_names_one_row(frame, config) -> None:
     keyed = replace(config, features=(Number("id", low=0, high=1000), *config.features), key=("id",))
     rows = frame.head(50).assign(id=np.r_[np.arange(49), 3])[["id", *frame.columns]]
     assert "row 3" in judged(rows, keyed)["id names one row only"]
-    assert judged(rows.assign(id=np.arange(50)), keyed) == {}
+    assert {} == judged(rows.assign(id=np.arange(50)), keyed)
 
 
 def test_labels_may_be_whole_numbers(frame, config) -> None:
     """A target coded 0 and 1 is checked as such, and True is not 1."""
     coded = replace(config, target=Binary("income", positive=1, negative=0))
     rows = frame.head(50).assign(income=(frame.head(50)["income"] == ">50K").astype("int64"))
-    assert judged(rows, coded) == {}
+    assert {} == judged(rows, coded)
     assert "income is a declared value" in judged(rows.assign(income=2), coded)
     assert "income is a declared value" in judged(rows.assign(income=True), coded)
 
@@ -104,12 +104,12 @@ def test_the_script_says_which_rows(workspace) -> None:
     rows.loc[17, "age"] = -3
     rows.to_parquet(data)
     ran = workspace.run("validation.schema")
-    assert ran.code == 1
+    assert 1 == ran.code
     assert "row 17: -3" in ran.out
     assert "schema: the data: age is from 17 to 100" in ran.err
     assert '"passed": false' in (workspace.root / "build/verdicts/schema.json").read_text()
     again = workspace.run("validation.schema")
-    assert (again.code, "the verdict stands" in again.err) == (1, True)
+    assert (1, True) == (again.code, "the verdict stands" in again.err)
 
 
 BAD_FILES = {
@@ -128,7 +128,7 @@ def test_a_bad_file_is_one_sentence(workspace, content, said) -> None:
     if content is not None:
         data.write_bytes(content)
     ran = workspace.run("validation.schema")
-    assert (ran.code, ran.out) == (2, "")
+    assert (2, "") == (ran.code, ran.out)
     assert said in ran.err
     assert "Traceback" not in ran.err
     assert not (workspace.root / "build/verdicts/schema.json").exists()
@@ -139,4 +139,4 @@ def test_a_file_without_rows_is_refused(workspace) -> None:
     data = workspace.root / "data/census.parquet"
     pd.read_parquet(data).head(0).to_parquet(data)
     ran = workspace.run("validation.schema")
-    assert (ran.code, "holds no row" in ran.err) == (2, True)
+    assert (2, True) == (ran.code, "holds no row" in ran.err)
