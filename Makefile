@@ -6,7 +6,6 @@ VENV ?= $(CURDIR)/.venv
 READY := $(VENV)/.ready-$(shell cksum < requirements.txt | tr -d ' ')
 MODEL_VERSION ?= $(shell sed -n 's/^model-version=//p' build/fit.txt 2>/dev/null)
 VERSION = --model-version "$(MODEL_VERSION)"
-PORT = $(or $(GATEHOUSE_PORT),$(shell sed -n 's/^ *port=\([0-9]*\),.*/\1/p' config.py))
 UI_PORT ?= 5000
 TESTS ?=
 
@@ -41,7 +40,7 @@ pipeline: setup ## the whole chain on the data that config.py names, ends with a
 	@mkdir -p build; rm -f build/times.txt
 	@for stage in $(CHAIN); do $(MAKE) --no-print-directory $$stage || exit $$?; done
 	@echo; echo "wall time, seconds"; awk '{ printf "  %-12s %6s\n", $$2, $$1; all += $$1 } END { printf "  %-12s %6.1f\n", "all", all }' build/times.txt
-	@echo; echo "service   http://127.0.0.1:$(PORT)/docs"; echo "report    build/report/index.html"; echo "stop it   make stop"
+	@echo; echo "service   $$(sed -n 's/.*\"url\": \"\(.*\)\".*/\1/p' build/local/deployment.json)/docs"; echo "report    build/report/index.html"; echo "stop it   make stop"
 
 schema: setup ## stage 1: every row keeps the contract
 	$(call stage,python -m validation.schema)
@@ -80,7 +79,7 @@ deploy: setup ## stage 5: serve the bundle on this machine
 	$(call stage,python -m infra.deploy --environment local --bundle build/model $(VERSION))
 
 smoke: setup ## stage 5: golden rows over HTTP
-	$(call stage,python -m serve.smoke --url http://127.0.0.1:$(PORT) --bundle build/model)
+	$(call stage,python -m serve.smoke --bundle build/model)
 
 promote: setup ## stage 5: the version becomes the champion
 	$(call stage,python -m train.promote $(VERSION))

@@ -23,8 +23,9 @@ from validation.contract import (
     Split,
 )
 
-# --- data: one file or URL (Parquet or CSV), read by train/data.py ---------------------------------------------------
+# Data: one file or URL (Parquet or CSV), read by train/data.py.
 DATA = "data/census.parquet"
+JOINED = ()  # other files that `load` reads; what is named here is seen when it changes
 SHOW_VALUES = True  # may outputs quote values of rows? These are public; False withholds them
 REFERENCE = "data/reference.json"  # distributions that new data must resemble; `make freeze` records it
 
@@ -95,7 +96,7 @@ TARGET = Binary("income", positive=">50K", negative="<=50K")  # US dollars a yea
 KEY = ()  # columns that name a row; () = the row is its own name, and exact repeats are allowed
 SENSITIVE = ("sex", "race")  # the model is judged by these; both are hidden above, so it never sees them
 
-# --- promises of the whole table (rules of single rows follow from FEATURES) -----------------------------------------
+# Promises of the whole table; rules of single rows follow from FEATURES.
 DATASET = (
     Rows(at_least=40_000, at_most=1_000_000, why="fairness needs 13,000 rows to judge; a million still fits a runner"),
     Share(
@@ -120,7 +121,7 @@ DATASET = (
     Resembles("occupation", at_most=0.05, why="one row in ten moved to another value gives 0.05"),
 )
 
-# --- model: train/model.py makes it from these -----------------------------------------------------------------------
+# The model: train/model.py makes it from these.
 MODEL = Model(
     name="income",
     parameters={"max_iter": 100, "learning_rate": 0.1, "max_leaf_nodes": 31},
@@ -130,7 +131,7 @@ MODEL = Model(
 SPLIT = Split(test_share=1 / 3, test_part="data/test-part.txt")  # `make freeze` records the test part
 SEED = 20_261_122
 
-# --- gates: a model that breaks one of these is not promoted ---------------------------------------------------------
+# Gates: a model that breaks one of these is not promoted.
 PERFORMANCE = (
     Gate("roc_auc", at_least=0.915, why="the default reaches 0.926; a quarter of the data still 0.920"),
     Gate("log_loss", at_most=0.30, why="the default reaches 0.28; wrong scores rank well and fail here"),
@@ -154,7 +155,6 @@ BEHAVIOUR = (
 )
 PARITY = 1e-5  # largest difference of an output (probability, or share of the range) between service and training
 
-# --- service ---------------------------------------------------------------------------------------------------------
 SERVICE = Service(
     port=8000,
     max_body_bytes=5_000_000,  # 10,000 rows of this table are 4 MB

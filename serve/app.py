@@ -23,53 +23,16 @@ import uvicorn
 from fastapi import FastAPI
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from serve.bundle import BundleError, read_json, verify
-from serve.model import Model
+from serve.bundle import BundleError
+from serve.loaded import Bundle
 from serve.openapi import describe
-from serve.rows import BadRequest, Rows
+from serve.rows import BadRequest
 
 INLINE_ROWS = 64  # more are scored in a thread, so that other callers are answered meanwhile
 DRAIN_SECONDS = 20
-
-
-class Bundle:
-    """A bundle, checked and ready to score.
-
-    Raises BundleError when a byte differs, or the golden rows give other outputs than at training.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.digest = verify(folder)
-        self.release = read_json(folder / "release.json")
-        self.limits = read_json(folder / "service.json")
-        self.model = Model(folder / "model")
-        if self.model.digest != self.release["model_digest"]:
-            raise BundleError(f"{folder}: release.json names another model than the one in model/")
-        differs = self.model.differs_from_golden()
-        if differs:
-            raise BundleError(f"{folder}: {differs}")
-        self.rows = Rows(self.model.inputs, self.limits["max_rows"])
-
-    def predict(self, columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
-        """Score columns; one JSON object a row: label and probability, label and probabilities, or value."""
-        outputs = self.model.outputs(columns)
-        kind, labels = self.model.target["kind"], self.model.labels
-        if kind == "quantity":
-            return [{"value": value} for value in outputs[:, 0].tolist()]
-        chosen = [labels[place] for place in self.model.choices(outputs).tolist()]
-        if kind == "binary":
-            return [
-                {"label": label, "probability": positive}
-                for label, positive in zip(chosen, outputs[:, 1].tolist(), strict=True)
-            ]
-        names = [str(label) for label in labels]
-        return [
-            {"label": label, "probabilities": dict(zip(names, row, strict=True))}
-            for label, row in zip(chosen, outputs.tolist(), strict=True)
-        ]
 
 
 def create_app(folder: Path) -> FastAPI:
@@ -107,6 +70,8 @@ def create_app(folder: Path) -> FastAPI:
             predictions = (
                 bundle.predict(columns) if n <= INLINE_ROWS else await run_in_threadpool(bundle.predict, columns)
             )
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody is there to read it
         except BadRequest as error:
             answers.labels(str(error.status)).inc()
             detail = {"detail": str(error), "field": error.field, "row": error.row}
@@ -143,6 +108,9 @@ def create_app(folder: Path) -> FastAPI:
 
 async def _body(request: Request, limit: int) -> bytes:
     """Read the body, but no more than `limit` bytes of it."""
+    announced = request.headers.get("content-length", "")
+    if announced.isdigit() and int(announced) > limit:
+        raise BadRequest(413, f"the body is larger than {limit} bytes; send fewer rows a request")
     chunks, size = [], 0
     async for chunk in request.stream():
         size += len(chunk)
@@ -152,14 +120,28 @@ async def _body(request: Request, limit: int) -> bytes:
     return b"".join(chunks)
 
 
+def _number(name: str, usual: str) -> int:
+    text = os.environ.get(name) or usual
+    if not text.lstrip("-").isdigit() or int(text) > 65535:
+        raise BundleError(f"{name}={text} is no number from 0 to 65535")
+    return int(text)
+
+
+def _refuse(sentence: str) -> int:
+    print(f"serve.app: refuses to start: {sentence}", file=sys.stderr)  # noqa: T201  the log of the service
+    return 2
+
+
 def main() -> int:
     """Serve until SIGTERM; return 2 when the bundle is not fit to serve."""
     try:
+        host, port = os.environ.get("HOST", "127.0.0.1"), _number("PORT", "8000")
+        inherited = _number("LISTEN_FD", "-1")
         app = create_app(Path(os.environ.get("BUNDLE", "/bundle")))
-    except (BundleError, KeyError) as error:
-        print(f"serve.app: refuses to start: {error}", file=sys.stderr)  # noqa: T201  the log of the service
-        return 2
-    host, port = os.environ.get("HOST", "127.0.0.1"), int(os.environ.get("PORT", "8000"))
+    except BundleError as error:
+        return _refuse(str(error))
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        return _refuse(f"the bundle is not of this service's format: {type(error).__name__}: {error}")
     config = uvicorn.Config(
         app,
         host=host,
@@ -169,8 +151,10 @@ def main() -> int:
         server_header=False,
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
-    inherited = os.environ.get("LISTEN_FD")
-    sockets = [socket.socket(fileno=int(inherited))] if inherited else None
+    try:
+        sockets = [socket.socket(fileno=inherited)] if inherited >= 0 else None
+    except OSError as error:
+        return _refuse(f"LISTEN_FD={inherited} is no socket: {error.strerror}")
     server = uvicorn.Server(config)
 
     def end(*_: object) -> None:

@@ -17,7 +17,7 @@ from serve.bundle import KEPT_BACK, seal
 from serve.card import card
 from train import registry
 from validation import contract
-from validation.script import NO, YES, door, log, parser, to_json, version_number, writing_folder
+from validation.script import NO, YES, door, log, parser, replaceable, to_json, version_number, writing_folder
 from validation.verdicts import collect
 
 
@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = options.parse_args(argv)
     config = contract.load()
     version = registry.view(config).version(given.model_version)
-    collected = collect(version)
+    collected = collect(version, config)
     if not collected.passed:
         for fault in collected.faults:
             log(f"not exported: {fault}")
@@ -47,6 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     service = {"max_body_bytes": config.service.max_body_bytes, "max_rows": config.service.max_rows}
     verdicts = {gate: dataclasses.asdict(verdict) for gate, verdict in collected.verdicts.items()}
     folder = registry.model_folder(version)
+    replaceable(given.to)
     with writing_folder(given.to) as fresh:
         shutil.copytree(folder, fresh / "model", ignore=shutil.ignore_patterns(*KEPT_BACK))
         (fresh / "release.json").write_text(to_json(release))

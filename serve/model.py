@@ -10,8 +10,8 @@ import numpy.typing as npt
 import onnxruntime
 
 from serve.bundle import KEPT_BACK, BundleError, read_json, verify
+from serve.words import MISSING
 
-MISSING = ""  # what a missing category is in the graph
 SAME = 1e-6  # largest difference between an output and its golden one: the same runtime, the same rows
 
 Outputs = npt.NDArray[np.float32]
@@ -74,7 +74,10 @@ class Model:
         """Score the golden rows; say in a sentence what differs from the outputs recorded at training."""
         columns = {spec["name"]: [row[spec["name"]] for row in self.golden_rows] for spec in self.inputs}
         scale = self.target.get("range", 1.0)
-        gap = np.abs(self.outputs(columns) - self.golden_outputs) / scale
+        served = self.outputs(columns) if self.golden_rows else np.empty((0, 0))
+        if not self.golden_rows or served.shape != self.golden_outputs.shape:
+            return "the golden rows are missing, or have other outputs than the graph gives"
+        gap = np.abs(served - self.golden_outputs) / scale
         if gap.size and np.isfinite(gap).all() and gap.max() <= SAME:
             return None
         return f"golden row {int(gap.max(axis=1).argmax())} gives another output than at training (by {gap.max():g})"

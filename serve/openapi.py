@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 from fastapi import FastAPI
 
-from serve.rows import RECORDS
+from serve.words import RECORDS
 
 
 def describe(app: FastAPI, row_type: type[Any], target: dict[str, Any], example: dict[str, Any]) -> None:

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-RECORDS = "records"  # the key of many rows; one row is the body itself
+from serve.words import LONGEST, RECORDS
+
 Columns = dict[str, list[Any]]
 
 
@@ -82,11 +83,13 @@ def _type_of(spec: dict[str, Any]) -> Any:
     kind: Any
     if spec["type"] == "number":
         if spec["integer"]:
-            kind = Annotated[int, msgspec.Meta(ge=math.ceil(spec["low"]), le=math.floor(spec["high"]))]
+            # 39.0 is a whole number too: a client's column with a gap in it holds such
+            bounds = msgspec.Meta(ge=math.ceil(spec["low"]), le=math.floor(spec["high"]), multiple_of=1)
+            kind = Annotated[float, bounds]
         else:
             kind = Annotated[float, msgspec.Meta(ge=spec["low"], le=spec["high"])]
     elif spec["unseen"] == "other":
-        kind = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+        kind = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST)]
     else:
         kind = Literal[tuple(spec["values"])]
     return kind | None if spec["missing"] else kind

@@ -1,6 +1,6 @@
 """Stages 4 and 5: does the running service give what training recorded? The golden rows, over HTTP.
 
-Usage: python -m serve.smoke --url http://127.0.0.1:8000 --bundle build/model
+Usage: python -m serve.smoke [--url http://127.0.0.1:8000] --bundle build/model
 
 Reads   the service, the bundle.
 Prints  a table of what was asked and what came back.
@@ -97,17 +97,28 @@ def _difference(answer: dict[str, Any], outputs: list[float], target: dict[str, 
     return None
 
 
+def _deployed() -> str:
+    """Return the address that the last deployment on this machine recorded."""
+    from infra.place import RECORD, home
+
+    try:
+        return str(read_json(home() / RECORD)["url"])
+    except (BundleError, KeyError):
+        raise Refusal("nothing is deployed on this machine; give --url, or run `make deploy` first") from None
+
+
 @door
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script."""
     options = parser(__doc__)
-    options.add_argument("--url", required=True, help="where the service answers")
+    options.add_argument("--url", help="where the service answers; else where infra.deploy put it on this machine")
     options.add_argument("--bundle", type=Path, default=Path("build/model"), help="the bundle it should serve")
     given = options.parse_args(argv)
-    found = replay(given.url, given.bundle)
+    url = given.url or _deployed()
+    found = replay(url, given.bundle)
     lines = ["### Smoke: " + ("FAIL" if found else "pass"), "", *(f"- {sentence}" for sentence in found[:20])]
     if not found:
-        lines.append(f"Every golden row gives at {given.url} what training recorded.")
+        lines.append(f"Every golden row gives at {url} what training recorded.")
     result("\n".join(lines) + "\n")
     for sentence in found[:20]:
         log(f"smoke: {sentence}")

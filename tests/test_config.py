@@ -10,6 +10,7 @@ import pytest
 
 HEAD = """
 from validation.contract import *
+JOINED = ()
 SHOW_VALUES = False
 REFERENCE = "data/reference.json"
 SPLIT = Split(test_share=0.4, test_part="data/test-part.txt")

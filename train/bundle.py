@@ -124,10 +124,10 @@ def seal_model(folder: Path, pipeline: Pipeline, parts: Parts, config: Config) -
     (folder / "contract.json").write_text(to_json(contract_of(config)))
     rows = golden_rows(config)
     golden = pd.DataFrame(rows, columns=[column.name for column in config.inputs]).astype("object")
-    fitted_golden = fitted_outputs(pipeline, model_inputs(golden.where(golden.notna(), np.nan), config), config)
+    fitted_golden = fitted_outputs(pipeline, model_inputs(golden.where(golden.notna(), np.nan), config.inputs), config)
     content = {"rows": rows, "outputs": [], "fitted": fitted_golden.tolist()}
     (folder / "golden.json").write_text(to_json(content))
-    test = model_inputs(parts.test, config)
+    test = model_inputs(parts.test, config.inputs)
     fitted = fitted_outputs(pipeline, test, config)
     seal(folder)
     model = Model(folder)
@@ -142,6 +142,8 @@ def seal_model(folder: Path, pipeline: Pipeline, parts: Parts, config: Config) -
 
 def prove(model: Model, served: npt.NDArray[Any], fitted: npt.NDArray[Any], where: str, config: Config) -> None:
     """Raise Refusal unless service and pipeline agree within PARITY and on every label."""
+    if served.shape != fitted.shape or (model.labels and served.shape[1] != len(model.labels)):
+        raise Refusal(f"train/model.py: the pipeline gives outputs of shape {fitted.shape}, the graph {served.shape}")
     gap = np.abs(served - fitted) / model.target.get("range", 1.0)
     flipped = int((model.choices(served) != model.choices(fitted)).sum())
     if not (gap.size and np.isfinite(gap).all() and gap.max() <= config.parity and flipped == 0):
@@ -172,7 +174,7 @@ def drift_reference(model: Model, frame: pd.DataFrame, config: Config) -> dict[s
             counted["counts"] = {str(value): int(count) for value, count in counts.items() if count >= RARE}
             counted["other"] = int(counts[counts < RARE].sum())
         columns[column.name] = counted
-    inputs = model_inputs(frame, config)
+    inputs = model_inputs(frame, config.inputs)
     scores = model.outputs(as_columns(inputs))[:, -1]
     low, high = (config.target.low, config.target.high) if isinstance(config.target, Quantity) else (0.0, 1.0)
     histogram, edges = np.histogram(np.clip(scores, low, high), bins=20, range=(low, high))

@@ -7,6 +7,7 @@ as a list of digests: the frozen test part.
 
 import hashlib
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,9 @@ import numpy as np
 import pandas as pd
 
 from train.source import read
-from validation.columns import Category, Number, Quantity
+from validation.columns import Category, Column, Number, Quantity
 from validation.contract import MISSING, Config
-from validation.script import ROOT, Refusal
+from validation.script import ROOT, Refusal, digest
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,9 @@ def load(config: Config) -> pd.DataFrame:
         if config.data.lower().endswith(".csv"):
             types = dict.fromkeys(texts, "str")
             frame = pd.read_csv(io.BytesIO(content), dtype=types, keep_default_na=False, na_values=[""])
+            for column in (*config.features, config.target):
+                if column.name in frame and column.name not in texts:
+                    frame[column.name] = _numbers_where_they_are(frame[column.name])
         else:
             frame = pd.read_parquet(io.BytesIO(content))
     except (ValueError, OSError, UnicodeDecodeError) as error:  # pyarrow's errors are ValueErrors or OSErrors
@@ -53,6 +57,14 @@ def load(config: Config) -> pd.DataFrame:
         if isinstance(values.dtype, pd.CategoricalDtype):  # how it was stored, not what it says
             frame[name] = values.astype(values.cat.categories.dtype)
     return frame.reset_index(drop=True)
+
+
+def _numbers_where_they_are(values: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Keep the numbers of a CSV column that one bad text made a column of texts."""
+    if pd.api.types.is_numeric_dtype(values):
+        return values
+    numbers = pd.to_numeric(values, errors="coerce")
+    return values.astype("object").where(numbers.isna(), numbers.astype("object"))
 
 
 def row_digests(frame: pd.DataFrame, config: Config) -> "pd.Series[str]":
@@ -69,7 +81,12 @@ def _texts(values: "pd.Series[float]", name: str, config: Config) -> list[str]:
         column is config.target and isinstance(config.target.labels[0], int)
     )
     if numeric:
-        return ["\x00" if value != value else repr(value) for value in values.astype("float64").tolist()]
+        numbers = pd.to_numeric(values, errors="coerce").astype("float64")
+        wrong = numbers.isna() & values.notna()
+        if wrong.any():
+            raise Refusal(f"column {name}, row {wrong.idxmax()}: no number; `make schema` tells all that is wrong")
+        # -0.0 is 0.0: pandas takes such rows for duplicates
+        return ["\x00" if value != value else repr(value + 0.0) for value in numbers.tolist()]
     return ["\x00" if pd.isna(value) else str(value) for value in values.tolist()]
 
 
@@ -86,10 +103,18 @@ def frozen(config: Config) -> frozenset[str]:
     path = ROOT / config.split.test_part
     if not path.is_file():
         raise Refusal(f"{config.split.test_part} is missing: no test part is frozen; `make freeze` records one")
-    lines = path.read_text(encoding="utf-8", errors="replace").split()
-    if not lines or any(len(line) != 16 or set(line) - set("0123456789abcdef") for line in lines):
-        raise Refusal(f"{config.split.test_part} is not a list of row digests; restore it from git, or `make freeze`")
-    return frozenset(lines)
+    head, _, rest = path.read_text(encoding="utf-8", errors="replace").partition("\n")
+    if head != seal_of(rest, config) or not rest:
+        raise Refusal(
+            f"{config.split.test_part} is not the list that was frozen with this SPLIT: it was changed by hand, or"
+            " test_share was; restore it from git, or begin a new test part by `make freeze`"
+        )
+    return frozenset(rest.split())
+
+
+def seal_of(listed: str, config: Config) -> str:
+    """Return the first line of a list of row digests: it holds for these digests and this share only."""
+    return f"share {config.split.test_share:.6f}, SHA-256 {digest(listed.encode())}"
 
 
 def split(frame: pd.DataFrame, config: Config) -> Parts:
@@ -117,10 +142,10 @@ def split(frame: pd.DataFrame, config: Config) -> Parts:
     return parts
 
 
-def model_inputs(frame: pd.DataFrame, config: Config) -> pd.DataFrame:
-    """Turn rows into what the model sees: numbers as float32 (missing NaN), categories as text (missing MISSING)."""
+def model_inputs(frame: pd.DataFrame, inputs: Sequence[Column]) -> pd.DataFrame:
+    """Turn rows into what a model sees: numbers as float32 (missing NaN), categories as text (missing MISSING)."""
     columns = {}
-    for column in config.inputs:
+    for column in inputs:
         values = frame[column.name]
         if isinstance(column, Number):
             columns[column.name] = values.to_numpy("float32", na_value=np.nan)

@@ -7,7 +7,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from validation.script import ROOT, digest, to_json, writing
+from validation.script import ROOT, Refusal, digest, to_json, writing
 
 STORE = ROOT / ".mlflow"
 DATABASE, ARTIFACTS, VIEW = "mlflow.db", "artifacts", "view.json"
@@ -65,16 +65,25 @@ def kept_view(model: str) -> dict[str, Any] | None:
     """Return the view that was made from the very bytes of the database as it is; None when there is none."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         content: dict[str, Any] = json.loads((STORE / VIEW).read_text())
-        if content["of"] == _state(model):
+        if content["of"] == state(model):
             return content
     return None
 
 
-def keep_view(model: str, content: dict[str, Any]) -> None:
-    """Keep a view beside the database that it was made from."""
+def keep_view(content: dict[str, Any], of: str) -> None:
+    """Keep a view beside the database, with the state that it was made from."""
     with writing(STORE / VIEW) as file:
-        file.write(to_json(content | {"of": _state(model)}))
+        file.write(to_json(content | {"of": of}))
 
 
-def _state(model: str) -> str:
+def inside(files: str) -> Path:
+    """Return the place of a version's files; a database or a view that names one outside the store is not believed."""
+    path = (STORE / files).resolve()
+    if not path.is_relative_to(STORE.resolve()):
+        raise Refusal(f"the registry names {files}, which lies outside the store; restore it from where it was saved")
+    return path
+
+
+def state(model: str) -> str:
+    """Name the state of the database by its bytes."""
     return f"{digest((STORE / DATABASE).read_bytes())} {model}"

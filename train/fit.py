@@ -17,40 +17,39 @@ from typing import TYPE_CHECKING
 
 from train import registry
 from train.source import data_digest
-from train.view import Run
+from train.view import Run, Version
 from validation import contract
+from validation.code import code_digest, file_digest
 from validation.contract import Config
 from validation.rules import PERFORMANCE_METRICS
-from validation.script import ROOT, digest, digest_of, digest_of_files, door, log, parser, result
+from validation.script import ROOT, Refusal, digest, digest_of, door, log, parser, result
 
 if TYPE_CHECKING:
     from train.data import Parts
 
-# Every module of ours that a fit runs through, and nothing that only judges
-CODE = (
-    "serve/bundle.py",
-    "serve/model.py",
-    "train/bundle.py",
-    "train/data.py",
-    "train/fit.py",
-    "train/model.py",
-    "train/source.py",
-    "validation/columns.py",
-    "validation/metrics.py",
+# Our modules that only carry a fit's result, or hold the words of gates: what changes there retrains nothing
+AROUND = (
+    "train/embedded.py",
+    "train/logged.py",
+    "train/registry.py",
+    "train/view.py",
+    "validation/code.py",
+    "validation/expectations.py",
+    "validation/limits.py",
+    "validation/rules.py",
+    "validation/script.py",
 )
 LOCK = "requirements.txt"
 
 
 def fingerprint(config: Config, data: str) -> str:
     """Name all that `fit` reads: the same fingerprint means the same model."""
-    part = ROOT / config.split.test_part
     fixed = [config.features, config.target, config.key, config.sensitive, config.model, config.split]
     facts = {
         "config": repr([*fixed, config.seed, config.parity]),
         "data": data,
-        "test part": digest(part.read_bytes()) if part.is_file() else "none",
-        "code": digest_of_files([ROOT / name for name in CODE]),
-        "lock": digest((ROOT / LOCK).read_bytes()),
+        "test part": file_digest(config.split.test_part),
+        "code and lock": code_digest("train/fit.py", but=AROUND),
     }
     return digest_of(facts)
 
@@ -81,8 +80,13 @@ def fit(config: Config, data: str, mark: str) -> int:
     parts = split(load(config), config)
     log(f"fitting on {len(parts.train)} rows; {len(parts.test)} judge, {len(parts.window)} wait for the next freeze")
     outcome = outcomes(parts.train, config)
-    weights = {f"{ESTIMATOR}__sample_weight": sample_weights(parts.train, outcome, config)}
-    pipeline = build(config).fit(model_inputs(parts.train, config), outcome, **weights)
+    absent = [str(label) for place, label in enumerate(config.target.labels) if not (outcome == place).any()]
+    if absent:
+        raise Refusal(f"no training row holds the label {', '.join(absent)}; mend TARGET in config.py, or the data")
+    weights = {}
+    if config.model.reweigh_by is not None:
+        weights[f"{ESTIMATOR}__sample_weight"] = sample_weights(parts.train, outcome, config)
+    pipeline = build(config).fit(model_inputs(parts.train, config.inputs), outcome, **weights)
     seconds = time.monotonic() - started
     log(f"fitted in {seconds:.1f} s; proving its ONNX form")
     with tempfile.TemporaryDirectory() as temporary:
@@ -117,7 +121,8 @@ def fit(config: Config, data: str, mark: str) -> int:
             data_source=config.data,
         )
         kept = ("commit", "data-digest", "lock-digest", registry.FINGERPRINT)
-        tags = {registry.DIGEST: identity, **{name: run.tags[name] for name in kept}}
+        part = {"test-part": file_digest(config.split.test_part)}
+        tags = {registry.DIGEST: identity, **part, **{name: run.tags[name] for name in kept}}
         return registry.register(config, folder, run, tags)
 
 
@@ -127,10 +132,20 @@ def _test_metrics(folder: Path, parts: "Parts", config: Config) -> dict[str, flo
     from train.data import as_columns, model_inputs, outcomes
     from validation.metrics import measure
 
-    inputs = model_inputs(parts.test, config)
+    inputs = model_inputs(parts.test, config.inputs)
     outputs = Model(folder).outputs(as_columns(inputs)).astype("float64")
     outcome = outcomes(parts.test, config)
     return {f"test_{name}": measure(name, outcome, outputs) for name in PERFORMANCE_METRICS[config.target.kind]}
+
+
+def _is_whole(version: Version) -> bool:
+    """Tell whether a version's files are what was registered; one that is damaged is not used again."""
+    try:
+        registry.model_folder(version)
+    except Refusal as damage:
+        log(f"{damage}; it is fitted again")
+        return False
+    return True
 
 
 @door
@@ -141,7 +156,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     data = data_digest(config)
     mark = fingerprint(config, data)
     seen = registry.view(config)
-    same = [version for version in seen.versions.values() if version.fingerprint == mark]
+    same = [version for version in seen.versions.values() if version.fingerprint == mark and _is_whole(version)]
     number = max(version.number for version in same) if same else fit(config, data, mark)
     if seen.aliases.get("challenger") != number:
         registry.set_alias(config, "challenger", number)

@@ -12,7 +12,7 @@ A new test part starts the line of models anew: figures from before it cannot be
 
 from collections.abc import Sequence
 
-from train.data import load, on_test_side, row_digests
+from train.data import load, on_test_side, row_digests, seal_of
 from validation import contract
 from validation.reference import reference_of
 from validation.script import ROOT, Refusal, door, parser, result, to_json, writing
@@ -31,7 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not test:
         raise Refusal(f"SPLIT.test_share={config.split.test_share:g} leaves no row of {len(frame)} to judge with")
     with writing(ROOT / config.split.test_part) as file:
-        file.write("\n".join(test) + "\n")
+        listed = "\n".join(test) + "\n"
+        file.write(f"{seal_of(listed, config)}\n{listed}")
     with writing(ROOT / config.reference) as file:
         file.write(to_json(reference_of(frame, config)))
     result(f"{config.split.test_part}: {len(test)} rows judge, of {len(frame)}\n{config.reference}: recorded")

@@ -45,6 +45,7 @@ def _mlflow() -> Iterator[Any]:
     import logging
 
     import mlflow
+    from alembic.util import CommandError
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -58,7 +59,7 @@ def _mlflow() -> Iterator[Any]:
                 mlflow.MlflowClient().search_experiments(max_results=1)
             embedded.follow_the_folder()
         yield mlflow
-    except (MlflowException, SQLAlchemyError, sqlite3.Error) as error:
+    except (MlflowException, CommandError, SQLAlchemyError, sqlite3.Error) as error:
         where = "the embedded store .mlflow/" if embedded.embedded() else "the tracking server (MLFLOW_TRACKING_URI)"
         first = str(error).strip().splitlines()[0]
         raise OutsideError(f"{where} failed: {first}") from error
@@ -70,12 +71,17 @@ def view(config: Config) -> View:
         return _ask(config)
     if not (STORE / embedded.DATABASE).is_file():
         return View({}, {})
+    before = embedded.state(config.model.name)
     kept = embedded.kept_view(config.model.name)
     if kept is not None:
-        return View({int(number): Version(**fields) for number, fields in kept["versions"].items()}, kept["aliases"])
+        with contextlib.suppress(TypeError, KeyError, ValueError, AttributeError):  # made by another version of us
+            return View(
+                {int(number): Version(**fields) for number, fields in kept["versions"].items()}, kept["aliases"]
+            )
     found = _ask(config)
-    versions = {str(number): dataclasses.asdict(version) for number, version in found.versions.items()}
-    embedded.keep_view(config.model.name, {"versions": versions, "aliases": dict(found.aliases)})
+    if embedded.state(config.model.name) == before:  # else somebody wrote meanwhile: true once, not to be kept
+        versions = {str(number): dataclasses.asdict(version) for number, version in found.versions.items()}
+        embedded.keep_view({"versions": versions, "aliases": dict(found.aliases)}, before)
     return found
 
 
@@ -83,7 +89,8 @@ def _ask(config: Config) -> View:
     with _mlflow() as mlflow:
         client = mlflow.MlflowClient()
         name = config.model.name
-        found = list(client.search_model_versions(f"name = '{name}'"))
+        # A version that somebody registered by other means has no digest of ours: nothing here can judge it
+        found = [one for one in client.search_model_versions(f"name = '{name}'") if one.tags.get(DIGEST)]
         aliases = dict(client.get_registered_model(name).aliases) if found else {}
         places = {version.source: _place(client, version.source) for version in found}
     versions = {
@@ -121,7 +128,7 @@ def model_folder(version: Version) -> Path:
     except BundleError as error:
         log(f"{error}; it is fetched again")
     with writing_folder(folder) as fresh, tempfile.TemporaryDirectory() as temporary:
-        logged = STORE / version.files if version.files else _download(version, temporary)
+        logged = embedded.inside(version.files) if version.files else _download(version, temporary)
         try:
             for name in [*read_manifest(logged), MANIFEST]:
                 if Path(name).name != name:

@@ -1,7 +1,7 @@
 """The data as they are stored: one file below the repository, or at a URL (stdlib only, until a URL is read)."""
 
 from validation.contract import Config
-from validation.script import ROOT, OutsideError, Refusal, digest
+from validation.script import ROOT, OutsideError, Refusal, digest, digest_of
 
 FORMATS = (".parquet", ".csv")
 
@@ -32,5 +32,6 @@ def read(source: str) -> bytes:
 
 
 def data_digest(config: Config) -> str:
-    """SHA-256 of the data as they are stored."""
-    return digest(read(config.data))
+    """SHA-256 of the data as they are stored, and of every file that is joined to them."""
+    main = digest(read(config.data))
+    return digest_of([main, *(digest(read(name)) for name in config.joined)]) if config.joined else main

@@ -24,7 +24,7 @@ from train import embedded, registry
 from train.embedded import ARTIFACTS, DATABASE, STORE, VIEW
 from validation import contract
 from validation.contract import Config
-from validation.script import Refusal, door, parser, result, to_json, writing_folder
+from validation.script import OutsideError, Refusal, door, parser, replaceable, result, to_json, writing_folder
 
 NOWHERE = "file:///registry"  # stands for the place of the artifacts while the store travels
 FACTS = "store.json"
@@ -34,12 +34,17 @@ def save(config: Config, folder: Path) -> str:
     """Write the store to a folder, sealed; return what it holds, in words."""
     server = not embedded.embedded()
     view = registry.view(config)
+    replaceable(folder)
     with writing_folder(folder) as fresh:
         if not server:
+            before = embedded.state(config.model.name) if (STORE / DATABASE).is_file() else ""
             _snapshot(fresh / DATABASE)
             for version in view.versions.values():
-                shutil.copytree(STORE / version.files, fresh / version.files)
-            shutil.copyfile(STORE / VIEW, fresh / VIEW)
+                shutil.copytree(embedded.inside(version.files), fresh / version.files)
+            content = embedded.kept_view(config.model.name)
+            if content is None or content["of"] != before:
+                raise OutsideError("the store was written to while it was saved; save it again")
+            (fresh / VIEW).write_text(to_json(content))
         (fresh / FACTS).write_text(to_json({"kept-by": "server" if server else "folder", "model": config.model.name}))
         seal(fresh)
     return _words(len(view.versions), server)
@@ -83,7 +88,7 @@ def restore(config: Config, folder: Path, replace: bool) -> str:
             (fresh / name).unlink()
         (fresh / ARTIFACTS).mkdir(exist_ok=True)
         embedded.rebase(fresh / DATABASE, embedded.artifacts_uri())
-    embedded.keep_view(config.model.name, content)
+    embedded.keep_view(content, embedded.state(config.model.name))
     return _words(len(content["versions"]), False)
 
 

@@ -20,17 +20,16 @@ from validation.script import door
 def judge(candidate: Candidate, config: Config) -> list[Measure]:
     """Measure what always holds, then each line of BEHAVIOUR."""
     from validation.checks import always, declared
-    from validation.judged import judge_rows, test_rows
+    from validation.judged import judge_candidate
 
-    judged = judge_rows(candidate.folder, test_rows(config), config)
+    judged = judge_candidate(candidate.folder, config)
     return [*always(judged, config), *declared(judged, config)]
 
 
 @door
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script."""
-    code = ("validation/behaviour.py", "validation/checks.py")
-    return run_gate("behaviour", __doc__, argv, lambda config: config.behaviour, code, judge)
+    return run_gate("behaviour", __doc__, argv, judge)
 
 
 if __name__ == "__main__":

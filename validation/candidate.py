@@ -6,27 +6,15 @@ It stays light (no numpy, no MLflow) until there is something to work out.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from train import registry
 from train.source import data_digest
 from train.view import Version
 from validation import contract
 from validation.contract import Config
-from validation.gate import Measure, Verdict, code_digest, decide
-from validation.script import ROOT, digest, digest_of, parser, version_number
-
-CODE = (
-    "serve/bundle.py",
-    "serve/model.py",
-    "train/data.py",
-    "train/source.py",
-    "validation/candidate.py",
-    "validation/columns.py",
-    "validation/gate.py",
-    "validation/judged.py",
-    "validation/rules.py",
-)
+from validation.gate import Measure, Verdict, decide
+from validation.keys import key_of
+from validation.script import parser, version_number
 
 
 @dataclass(frozen=True)
@@ -43,14 +31,12 @@ def run_gate(
     gate: str,
     manual: str | None,
     argv: Sequence[str] | None,
-    bounds: Callable[[Config], Any],
-    code: Sequence[str],
     work: Callable[[Candidate, Config], Sequence[Measure]],
     compares: bool = False,
 ) -> int:
     """Judge the version on the command line by one gate; return the exit code.
 
-    `bounds` gives the values of config.py that the gate reads, `code` the files of its own, `work` its measures.
+    `work` gives its measures; a gate that `compares` is handed the champion's folder as well.
     """
     options = parser(manual)
     options.add_argument("--model-version", type=version_number, required=True, help="the registered version to judge")
@@ -60,17 +46,7 @@ def run_gate(
     view = registry.view(config)
     version = view.version(number)
     champion = view.champion() if compares else None
-    part = ROOT / config.split.test_part
-    key = digest_of(
-        {
-            "model": [number, version.digest],
-            "data": [data, digest(part.read_bytes()) if part.is_file() else "none"],
-            "columns": repr((config.features, config.target, config.key, config.seed)),
-            "bounds": repr(bounds(config)),
-            "code": code_digest(*CODE, *code),
-        }
-    )
-
+    key = key_of(gate, config, data, version)
     against = (champion.number, champion.digest) if champion else (None, None)
 
     def still(standing: Verdict) -> bool:

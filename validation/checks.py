@@ -87,10 +87,10 @@ def _invariance(judged: Judged, rule: Invariance, config: Config) -> Measure:
     chance = np.random.default_rng(config.seed)
     n = min(SAMPLE, len(judged.rows))
     rows = judged.rows.sample(n=n, random_state=config.seed)
-    before = score(judged.model, model_inputs(rows, config)[judged.inputs.columns])
+    before = score(judged.model, model_inputs(rows, config.inputs))
     other = rows[rule.feature].to_numpy()[chance.permutation(n)]
     changed = rows.assign(**{rule.feature: other})
-    after = score(judged.model, model_inputs(changed, config)[judged.inputs.columns])
+    after = score(judged.model, model_inputs(changed, config.inputs))
     return _share(f"rows that {rule.feature} moves", _moved(before, after, rule.slack), rule.tolerate, "", rule.why)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from serve.words import LONGEST
 from validation.script import Refusal
 
 
@@ -43,6 +44,14 @@ class Number:
         require(text(self.name), f"Number({self.name!r}): the name must be a text without outer spaces")
         require(finite(self.low, self.high), f"Number({self.name!r}): low and high must be finite numbers")
         require(self.low < self.high, f"Number({self.name!r}): low={self.low} must be below high={self.high}")
+        require(
+            max(abs(self.low), abs(self.high)) <= 1e38,
+            f"Number({self.name!r}): bounds beyond 1e38 do not fit the model's float32; rescale the column in load",
+        )
+        require(
+            not self.integer or math.ceil(self.low) <= math.floor(self.high),
+            f"Number({self.name!r}): no whole number lies from {self.low} to {self.high}",
+        )
         # The service computes in float32: beyond this bound neighbouring integers become one number.
         require(
             not self.integer or max(abs(self.low), abs(self.high)) <= 2**24,
@@ -69,6 +78,10 @@ class Category:
             " (a coded column is a Number, or becomes text in train/data.py)",
         )
         require(len(set(self.values)) == len(self.values), f"Category({self.name!r}): a value is listed twice")
+        require(
+            max(map(len, self.values)) <= LONGEST,
+            f"Category({self.name!r}): a value is longer than {LONGEST} characters",
+        )
         require(
             self.unseen in ("reject", "other"),
             f'Category({self.name!r}): unseen must be "reject" or "other", not {self.unseen!r}',

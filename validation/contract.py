@@ -10,8 +10,10 @@ import sys
 import traceback
 from dataclasses import dataclass
 
+from serve.words import MISSING, RECORDS
 from validation.columns import Binary, Category, Classes, Column, Number, Quantity, Target, require
 from validation.expectations import Determines, Duplicates, Expectation, MissingShare, Resembles, Rows, Share
+from validation.limits import check_limits
 from validation.rules import (
     FAIRNESS_METRICS,
     PERFORMANCE_METRICS,
@@ -50,15 +52,13 @@ __all__ = [
     "load",
 ]  # fmt: skip
 
-MISSING = ""  # what a missing category becomes on its way into the model; no declared value may be empty
-RESERVED = ("records", "columns")  # keys of the request body
-
 
 @dataclass(frozen=True)
 class Config:
     """All of config.py, checked against itself."""
 
     data: str
+    joined: tuple[str, ...]
     show_values: bool
     reference: str
     features: tuple[Column, ...]
@@ -91,11 +91,11 @@ class Config:
         twice = sorted({name for name in names if names.count(name) > 1})
         require(not twice, f"column {', '.join(twice)} is declared twice")
         require(bool(self.inputs), "FEATURES: the model needs at least one column that is not hidden")
-        reserved = [name for name in names if name in RESERVED]
-        require(not reserved, f"column {reserved} would clash with the request's own keys; rename it in train/data.py")
+        require(RECORDS not in names, f"column {RECORDS!r} would clash with the request's own key; rename it in load")
         self._columns_exist()
         self._gates_are_measured()
         self._behaviour_is_possible()
+        check_limits(self)
 
     def _columns_exist(self) -> None:
         for name in self.key:
@@ -163,12 +163,12 @@ def load() -> Config:
     try:
         module = importlib.import_module("config")
         return Config(**{field.name: getattr(module, field.name.upper()) for field in dataclasses.fields(Config)})
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         sys.modules.pop("config", None)
         raise _as_refusal(error) from error
 
 
-def _as_refusal(error: Exception) -> Refusal:
+def _as_refusal(error: BaseException) -> Refusal:
     """Say in one sentence where config.py goes wrong."""
     lines = [
         frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename.endswith("config.py")
@@ -176,7 +176,7 @@ def _as_refusal(error: Exception) -> Refusal:
     if isinstance(error, SyntaxError):
         lines = [error.lineno]
     where = f"config.py, line {lines[-1]}" if lines else "config.py"
-    sentence = str(error).removeprefix("config.py: ").splitlines()[0]
+    sentence = (str(error).removeprefix("config.py: ").strip() or "it stops here").splitlines()[0]
     if isinstance(error, Refusal):
         return Refusal(f"{where}: {sentence}")
     if isinstance(error, AttributeError) and "has no attribute" in sentence and not lines:

@@ -11,18 +11,11 @@ from collections.abc import Sequence
 from train.source import data_digest
 from validation import contract
 from validation.contract import Config
-from validation.gate import Verdict, code_digest, decide
-from validation.script import BUILD, ROOT, digest, digest_of, door, parser, writing_folder
+from validation.gate import Verdict, decide
+from validation.keys import key_of
+from validation.script import BUILD, door, parser, writing_folder
 
 DATA_DOCS = BUILD / "data-docs"
-CODE = (
-    "validation/table_rules.py",
-    "validation/expectations.py",
-    "validation/reference.py",
-    "validation/gate.py",
-    "train/data.py",
-    "train/source.py",
-)
 
 
 def _work(config: Config, key: str, data: str) -> Verdict:
@@ -41,9 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser(__doc__).parse_args(argv)
     config = contract.load()
     data = data_digest(config)
-    reference = ROOT / config.reference
-    recorded = digest(reference.read_bytes()) if reference.is_file() else "none"
-    key = digest_of([repr(config.dataset), config.data, data, recorded, code_digest(*CODE)])
+    key = key_of("dataset", config, data)
     return decide("dataset", key, lambda: _work(config, key, data))
 
 

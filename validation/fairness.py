@@ -20,9 +20,9 @@ from validation.script import door
 def judge(candidate: Candidate, config: Config) -> list[Measure]:
     """Measure each gate of FAIRNESS, then show every group."""
     from validation.groups import judge_groups
-    from validation.judged import judge_rows, test_rows
+    from validation.judged import judge_candidate
 
-    judged = judge_rows(candidate.folder, test_rows(config), config)
+    judged = judge_candidate(candidate.folder, config)
     if not config.sensitive:
         why = "SENSITIVE is empty in config.py: nothing is known of groups"
         return [Measure("groups judged", "", 0.0, "", len(judged.rows), "shown", why)]
@@ -33,10 +33,7 @@ def judge(candidate: Candidate, config: Config) -> list[Measure]:
 @door
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script."""
-    code = ("validation/fairness.py", "validation/groups.py")
-    return run_gate(
-        "fairness", __doc__, argv, lambda config: (config.fairness, config.groups, config.sensitive), code, judge
-    )
+    return run_gate("fairness", __doc__, argv, judge)
 
 
 if __name__ == "__main__":

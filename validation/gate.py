@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from validation.script import BUILD, NO, ROOT, YES, Refusal, digest_of_files, log, result, to_json, writing
+from validation.script import BUILD, NO, YES, Refusal, log, result, to_json, writing
 
 VERDICTS = BUILD / "verdicts"
 PASSING = ("pass", "same", "first", "shown")  # same as the champion; nothing to compare with; shown but not judged
@@ -72,11 +72,6 @@ def within(value: float | None, at_least: float | None = None, at_most: float | 
 def finite_or_none(value: float) -> float | None:
     """Return the value as JSON can hold it."""
     return float(value) if math.isfinite(value) else None
-
-
-def code_digest(*modules: str) -> str:
-    """SHA-256 of the repository's files that a gate's outcome depends on."""
-    return digest_of_files([ROOT / name for name in sorted(modules)])
 
 
 def decide(gate: str, key: str, work: Callable[[], Verdict], still: Callable[[Verdict], bool] | None = None) -> int:

@@ -35,7 +35,7 @@ def _parity_over_classes(outcome: Array, choice: Array, groups: Any) -> float:
     """Take the label on which the groups' selection rates differ most."""
     return max(
         float(fairlearn.demographic_parity_difference(outcome == label, choice == label, sensitive_features=groups))
-        for label in np.unique(outcome)
+        for label in np.union1d(outcome, choice)
     )
 
 

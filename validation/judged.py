@@ -10,6 +10,7 @@ import pandas as pd
 from serve.bundle import BundleError
 from serve.model import Model
 from train.data import as_columns, load, model_inputs, outcomes, split
+from validation.columns import Number
 from validation.contract import Config
 from validation.script import Refusal
 
@@ -48,18 +49,37 @@ def score(model: Model, inputs: pd.DataFrame) -> Array:
     return model.outputs(as_columns(inputs)).astype("float64")
 
 
-def judge_rows(folder: Path, rows: pd.DataFrame, config: Config) -> Judged:
-    """Score rows with a sealed model.
+class UnlikeError(Exception):
+    """A model was made for another contract: it cannot score these rows, or predicts something else."""
 
-    Raises Refusal when the model takes a column that these data do not have, or predicts another target.
+
+def judge_rows(folder: Path, rows: pd.DataFrame, config: Config) -> Judged:
+    """Score rows with a sealed model, which may see columns that are hidden from newer ones.
+
+    Raises UnlikeError when it takes a column that these data do not have, or predicts another target.
     """
     model = open_model(folder)
-    wanted = [spec["name"] for spec in model.inputs]
-    have = {column.name: column for column in config.inputs}
-    missing = [name for name in wanted if name not in have]
-    if missing or (model.target["name"], list(model.labels)) != (config.target.name, list(config.target.labels)):
-        raise Refusal(
-            f"the model was made for another contract ({', '.join(missing) or 'its target'} differs); fit it again"
-        )
-    inputs = model_inputs(rows, config)[wanted]
+    declared = {column.name: column for column in config.features}
+    kinds = {column.name: "number" if isinstance(column, Number) else "category" for column in config.features}
+    unlike = [spec["name"] for spec in model.inputs if kinds.get(spec["name"]) != spec["type"]]
+    if (model.target["name"], model.target["kind"], model.labels) != (
+        config.target.name,
+        config.target.kind,
+        list(config.target.labels),
+    ):
+        unlike.append(config.target.name)
+    if unlike:
+        raise UnlikeError(f"made for another contract ({', '.join(unlike)})")
+    inputs = model_inputs(rows, [declared[spec["name"]] for spec in model.inputs])
     return Judged(model, rows, inputs, outcomes(rows, config), score(model, inputs))
+
+
+def judge_candidate(folder: Path, config: Config) -> Judged:
+    """Score the frozen test part with the model under judgement.
+
+    Raises Refusal when the model is damaged, or was made for another contract than config.py's.
+    """
+    try:
+        return judge_rows(folder, test_rows(config), config)
+    except UnlikeError as error:
+        raise Refusal(f"this version was {error}; fit it again") from None

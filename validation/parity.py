@@ -24,9 +24,9 @@ def judge(candidate: Candidate, config: Config) -> list[Measure]:
     import pandas as pd
 
     from serve.bundle import read_json
-    from validation.judged import judge_rows, score, test_rows
+    from validation.judged import judge_candidate, score
 
-    judged = judge_rows(candidate.folder, test_rows(config), config)
+    judged = judge_candidate(candidate.folder, config)
     recorded = pd.read_parquet(candidate.folder / "outputs.parquet").drop_duplicates("row").set_index("row")
     fitted = recorded.reindex(judged.rows.index).to_numpy("float64")
     measures = _compared("test rows", judged.outputs, fitted, judged, config)
@@ -70,7 +70,7 @@ def _compared(rows: str, served: "Array", fitted: "Array", judged: "Judged", con
 @door
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script."""
-    return run_gate("parity", __doc__, argv, lambda config: config.parity, ("validation/parity.py",), judge)
+    return run_gate("parity", __doc__, argv, judge)
 
 
 if __name__ == "__main__":

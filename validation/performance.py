@@ -17,7 +17,7 @@ from validation.candidate import Candidate, run_gate
 from validation.contract import Config
 from validation.gate import Measure, finite_or_none, within
 from validation.rules import PERFORMANCE_METRICS, Gate
-from validation.script import Refusal, door
+from validation.script import door
 
 if TYPE_CHECKING:
     from validation.judged import Judged
@@ -25,18 +25,21 @@ if TYPE_CHECKING:
 
 def judge(candidate: Candidate, config: Config) -> list[Measure]:
     """Measure each gate of PERFORMANCE."""
-    from validation.judged import judge_rows, test_rows
+    from validation.judged import UnlikeError, judge_candidate, judge_rows
     from validation.metrics import measure
 
-    rows = test_rows(config)
-    judged = judge_rows(candidate.folder, rows, config)
+    judged = judge_candidate(candidate.folder, config)
+    rows = judged.rows
     champion: Judged | None = None
     unlike = ""
-    if candidate.champion_folder is not None:
-        try:
-            champion = judge_rows(candidate.champion_folder, rows, config)
-        except Refusal as error:
-            unlike = str(error)
+    if candidate.champion is not None and candidate.champion_folder is not None:
+        if candidate.champion.tags.get("test-part") != candidate.version.tags.get("test-part"):
+            unlike = "another test part; the champion may have been fitted on these rows"
+        else:
+            try:
+                champion = judge_rows(candidate.champion_folder, rows, config)
+            except UnlikeError as error:
+                unlike = f"the champion was {error}"
     measures = []
     for gate in config.performance:
         if gate.lose_at_most is not None:
@@ -95,8 +98,7 @@ def _compared(
 @door
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script."""
-    code = ("validation/performance.py", "validation/metrics.py")
-    return run_gate("performance", __doc__, argv, lambda config: config.performance, code, judge, compares=True)
+    return run_gate("performance", __doc__, argv, judge, compares=True)
 
 
 if __name__ == "__main__":

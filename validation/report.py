@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from train import registry
 from train.view import Version
 from validation import contract
-from validation.gate import Measure, number_text, table
+from validation.gate import Measure, cell_text, number_text, table
+from validation.keys import DATA_GATES, MODEL_GATES
 from validation.script import BUILD, NO, YES, door, log, parser, result, version_number, writing
-from validation.verdicts import DATA_GATES, MODEL_GATES, Collected, collect
+from validation.verdicts import Collected, collect
 
 PAGE = BUILD / "report" / "index.html"
 
@@ -29,17 +30,16 @@ def headline(version: Version, collected: Collected, model: str) -> str:
 def markdown(version: Version, collected: Collected, model: str) -> str:
     """Write the report as Markdown."""
     lines = [f"## {headline(version, collected, model)}", ""]
-    lines += [f"- {fault}" for fault in collected.faults]
+    lines += [f"- {cell_text(fault)}" for fault in collected.faults]
     if collected.faults:
         lines += [
             "",
             f"Again on a laptop: `make <gate> MODEL_VERSION={version.number}`; what to do: docs/runbook.md.",
             "",
         ]
-    performance = collected.verdicts.get("performance")
-    champion = performance.champion_version if performance else None
+    champion = collected.verdicts["performance"].champion_version if "performance" in collected.verdicts else None
     lines += [f"Model digest `{version.digest}`, data digest `{version.tags.get('data-digest', '')}`.", ""]
-    lines += [f"Compared with the champion, version {champion}." if champion else "There is no champion yet.", ""]
+    lines += [f"Compared with the champion, version {champion}." if champion else "Compared with no champion.", ""]
     for gate in (*DATA_GATES, *MODEL_GATES):
         verdict = collected.verdicts.get(gate)
         if verdict is None:
@@ -105,7 +105,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     number = options.parse_args(argv).model_version
     config = contract.load()
     version = registry.view(config).version(number)
-    collected = collect(version)
+    collected = collect(version, config)
     with writing(PAGE) as file:
         file.write(page(version, collected, config.model.name))
     result(markdown(version, collected, config.model.name))

@@ -13,10 +13,9 @@ from collections.abc import Sequence
 from train.source import data_digest
 from validation import contract
 from validation.contract import Config
-from validation.gate import Verdict, code_digest, decide
-from validation.script import digest_of, door, parser
-
-CODE = ("validation/row_rules.py", "validation/gate.py", "validation/columns.py", "train/data.py", "train/source.py")
+from validation.gate import Verdict, decide
+from validation.keys import key_of
+from validation.script import door, parser
 
 
 def _work(config: Config, key: str, data: str) -> Verdict:
@@ -32,8 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser(__doc__).parse_args(argv)
     config = contract.load()
     data = data_digest(config)
-    facts = [repr((config.features, config.target, config.key, config.show_values)), config.data, data]
-    key = digest_of([*facts, code_digest(*CODE)])
+    key = key_of("schema", config, data)
     return decide("schema", key, lambda: _work(config, key, data))
 
 

@@ -42,8 +42,8 @@ def result(text: str) -> None:
 
 
 def log(text: str) -> None:
-    """Write one line of progress to stderr."""
-    print(text, file=sys.stderr, flush=True)
+    """Write one line of progress to stderr; what the data brought cannot begin a line of its own."""
+    print("".join(c if c.isprintable() else " " for c in text), file=sys.stderr, flush=True)
 
 
 def parser(manual: str | None) -> argparse.ArgumentParser:
@@ -153,17 +153,25 @@ def writing_folder(path: Path) -> Iterator[Path]:
     """Give an empty folder beside `path`; it replaces `path` when the block ends well, else it is gone."""
     path.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    old = folder.with_name(folder.name + ".old")
     try:
         yield folder
         folder.chmod(0o755)
-        old = folder.with_name(folder.name + ".old")
         if path.exists():
             path.rename(old)
         folder.rename(path)
         shutil.rmtree(old, ignore_errors=True)
     except BaseException:
+        if old.exists() and not path.exists():
+            old.rename(path)
         shutil.rmtree(folder, ignore_errors=True)
         raise
+
+
+def replaceable(path: Path) -> None:
+    """Raise Refusal when `path` holds something that no script of ours has written."""
+    if path.exists() and not (path.is_dir() and ((path / "manifest.json").is_file() or not any(path.iterdir()))):
+        raise Refusal(f"{path} exists and was not made by this script; name a folder that may be replaced")
 
 
 def to_json(value: Any) -> str:

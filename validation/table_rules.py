@@ -4,15 +4,18 @@ import os
 from numbers import Real
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
+from validation.columns import Category
 from validation.contract import Config
 from validation.expectations import Determines, Duplicates, Expectation, MissingShare, Resembles, Rows, Share
 from validation.gate import Measure, number_text
 from validation.reference import load_reference
 from validation.script import Refusal
 
-REPEATED = "row repeats another"  # a derived column
+REPEATED = " row repeats another"  # a derived column
 
 
 def bound_of(rule: Expectation) -> str:
@@ -41,20 +44,39 @@ def name_of(rule: Expectation) -> tuple[str, str]:
             return f"divergence of {rule.column} from the reference", ""
 
 
+def _derived(place: int) -> str:
+    """Name the derived column of a promise as no column can be named: with an outer space."""
+    return f" {place}"
+
+
+def _holds(frame: pd.DataFrame, column: str, value: str | int) -> npt.NDArray[Any]:
+    """Tell which rows hold a value; a missing one does not, whatever the column's type."""
+    return (frame[column] == value).fillna(False).to_numpy(dtype=bool)
+
+
 def with_derived(frame: pd.DataFrame, config: Config) -> pd.DataFrame:
     """Add the columns that whole-table expectations need; the rows stay as they are."""
+    columns: dict[str, Any] = {column.name: column for column in config.features}
     derived: dict[str, Any] = {REPEATED: frame.duplicated().astype("int64")}
     for place, rule in enumerate(config.dataset):
         match rule:
             case Share():
-                chosen = frame[rule.column] == rule.value
+                chosen = _holds(frame, rule.column, rule.value).astype("float64")
                 if rule.where is not None:
-                    chosen = chosen.where(frame[rule.where[0]] == rule.where[1])
-                derived[f"{place}"] = chosen.astype("float64")
+                    chosen = np.where(_holds(frame, *rule.where), chosen, np.nan)
+                derived[_derived(place)] = chosen
             case MissingShare():
-                derived[f"{place}"] = frame[rule.column].isna().astype("int64")
+                derived[_derived(place)] = frame[rule.column].isna().astype("int64")
             case Determines():
-                derived[f"{place}"] = frame.groupby(rule.column, dropna=False)[rule.other].transform("nunique")
+                derived[_derived(place)] = frame.groupby(rule.column, dropna=False)[rule.other].transform(
+                    "nunique", dropna=False
+                )
+        if isinstance(rule, Resembles) and isinstance(columns.get(rule.column), Category):
+            # An undeclared value counts as another, and is quoted on no page
+            values = frame[rule.column]
+            derived[rule.column] = values.where(
+                values.isna() | values.isin(columns[rule.column].values), "(undeclared)"
+            )
     return frame.assign(**derived)
 
 
@@ -62,20 +84,22 @@ def expectation_of(place: int, rule: Expectation, reference: dict[str, Any]) -> 
     """Translate a promise into Great Expectations' words."""
     import great_expectations.expectations as gxe
 
-    meta = {"name": " ".join(name_of(rule)).strip(), "why": rule.why}
+    meta = {"place": place, "name": " ".join(name_of(rule)).strip(), "why": rule.why}
     match rule:
         case Rows():
             return gxe.ExpectTableRowCountToBeBetween(min_value=rule.at_least, max_value=rule.at_most, meta=meta)
         case Share():
             return gxe.ExpectColumnMeanToBeBetween(
-                column=f"{place}", min_value=rule.at_least, max_value=rule.at_most, meta=meta
+                column=_derived(place), min_value=rule.at_least, max_value=rule.at_most, meta=meta
             )
         case MissingShare():
-            return gxe.ExpectColumnMeanToBeBetween(column=f"{place}", min_value=0, max_value=rule.at_most, meta=meta)
+            return gxe.ExpectColumnMeanToBeBetween(
+                column=_derived(place), min_value=0, max_value=rule.at_most, meta=meta
+            )
         case Duplicates():
             return gxe.ExpectColumnMeanToBeBetween(column=REPEATED, min_value=0, max_value=rule.at_most, meta=meta)
         case Determines():
-            return gxe.ExpectColumnMaxToBeBetween(column=f"{place}", min_value=1, max_value=1, meta=meta)
+            return gxe.ExpectColumnMaxToBeBetween(column=_derived(place), min_value=1, max_value=1, meta=meta)
         case Resembles():
             recorded = reference[rule.column]
             return gxe.ExpectColumnKLDivergenceToBeLessThan(
@@ -129,10 +153,10 @@ def judge(frame: pd.DataFrame, config: Config, docs: Any) -> list[Measure]:
 
 def _measures(validation: Any, expectations: list[Any], frame: pd.DataFrame, config: Config) -> list[Measure]:
     """Pair promises with results; a promise without a result, or with an error in place of one, fails."""
-    results = {result.expectation_config.meta["name"]: result for result in validation.results}
+    results = {result.expectation_config.meta["place"]: result for result in validation.results}
     measures = []
     for rule, expectation in zip(config.dataset, expectations, strict=True):
-        found = results.get(expectation.meta["name"])
+        found = results.get(expectation.meta["place"])
         observed = found.result.get("observed_value") if found is not None else None
         value = float(observed) if isinstance(observed, Real) else None
         held = found is not None and found.success is True and value is not None

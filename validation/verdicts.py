@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from train.view import Version
+from validation.contract import Config
 from validation.gate import VERDICTS, Verdict, read, sentences
+from validation.keys import DATA_GATES, MODEL_GATES, key_of
 from validation.script import Refusal
-
-DATA_GATES = ("schema", "dataset")
-MODEL_GATES = ("performance", "fairness", "behaviour", "parity")
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,7 @@ class Collected:
         return not self.faults
 
 
-def collect(version: Version) -> Collected:
+def collect(version: Version, config: Config) -> Collected:
     """Hold every gate's verdict against the version: one that is missing, red or of another model is a fault."""
     verdicts: dict[str, Verdict] = {}
     faults: list[str] = []
@@ -35,17 +34,18 @@ def collect(version: Version) -> Collected:
             faults.append(f"{gate}: {refusal}")
             continue
         verdicts[gate] = verdict
-        faults += _strangeness(verdict, version) or sentences(verdict)
+        faults += _strangeness(verdict, version, config) or sentences(verdict)
     return Collected(verdicts, tuple(faults))
 
 
-def _strangeness(verdict: Verdict, version: Version) -> list[str]:
-    """Say whether a verdict is about other data or another model than this version's."""
+def _strangeness(verdict: Verdict, version: Version, config: Config) -> list[str]:
+    """Say whether a verdict is about other data or another model than this version's, or older than its bounds."""
     again = f"run `make {verdict.gate}` again"
     if verdict.data_digest != version.tags.get("data-digest"):
         return [f"{verdict.gate}: the verdict is about other data than version {version.number} was fitted on; {again}"]
-    if verdict.gate in DATA_GATES:
-        return []
-    if (verdict.model_version, verdict.model_digest) != (version.number, version.digest):
+    judged = None if verdict.gate in DATA_GATES else version
+    if judged and (verdict.model_version, verdict.model_digest) != (version.number, version.digest):
         return [f"{verdict.gate}: the verdict is about another model than version {version.number}; {again}"]
+    if verdict.key != key_of(verdict.gate, config, verdict.data_digest, judged):
+        return [f"{verdict.gate}: the verdict was made under other bounds, columns or code than those of now; {again}"]
     return []
