@@ -99,26 +99,19 @@ SENSITIVE = ("sex", "race")  # the model is judged by these; both are hidden abo
 # Promises of the whole table; rules of single rows follow from FEATURES.
 DATASET = (
     Rows(at_least=40_000, at_most=1_000_000, why="fairness needs 13,000 rows to judge; a million still fits a runner"),
+    Share("income", ">50K", at_least=0.20, at_most=0.28, why="0.239 in 1994; beyond, another population was sampled"),
     Share(
-        "income", ">50K", at_least=0.20, at_most=0.28, why="0.239 in 1994; beyond this another population was sampled"
-    ),
-    Share(
-        "sex",
-        "Male",
-        at_least=0.99,
-        at_most=1.0,
-        where=("relationship", "Husband"),
-        why="husbands are men but for slips",
+        "sex", "Male", at_least=0.99, at_most=1.0, where=("relationship", "Husband"), why="husbands are men, but slips"
     ),
     MissingShare("workclass", at_most=0.08, why="0.057 today; more means that a source went missing"),
     MissingShare("occupation", at_most=0.08, why="0.058 today; more means that a source went missing"),
     MissingShare("native_country", at_most=0.03, why="0.018 today; more means that a source went missing"),
     Duplicates(at_most=0.002, why="0.001 today; more means that a file was appended twice"),
     Determines("education", "education_num", why="the two columns say the same thing, or one of them is wrong"),
-    Resembles("age", at_most=0.05, why="a shift of two years gives 0.02, one of five gives 0.1"),
-    Resembles("hours_per_week", at_most=0.05, why="one row in ten moved to another bin gives 0.05"),
-    Resembles("marital_status", at_most=0.05, why="one row in ten moved to another value gives 0.05"),
-    Resembles("occupation", at_most=0.05, why="one row in ten moved to another value gives 0.05"),
+    Resembles("age", at_most=0.05, why="two years older gives 0.017, five years 0.12"),
+    Resembles("hours_per_week", at_most=0.05, why="one row in ten moved to one bin gives 0.037"),
+    Resembles("marital_status", at_most=0.05, why="one row in ten moved to a rare value gives 0.09"),
+    Resembles("occupation", at_most=0.05, why="one row in ten moved to one value gives 0.035"),
 )
 
 # The model: train/model.py makes it from these.
@@ -133,17 +126,17 @@ SEED = 20_261_122
 
 # Gates: a model that breaks one of these is not promoted.
 PERFORMANCE = (
-    Gate("roc_auc", at_least=0.915, why="the default reaches 0.926; a quarter of the data still 0.920"),
-    Gate("log_loss", at_most=0.30, why="the default reaches 0.28; wrong scores rank well and fail here"),
+    Gate("roc_auc", at_least=0.915, why="the default reaches 0.928; a quarter of the data 0.918"),
+    Gate("log_loss", at_most=0.30, why="the default reaches 0.280; bent scores rank well and fail here"),
     Gate("roc_auc", lose_at_most=0.005, why="ten times the spread between two fits of one recipe"),
     Gate("log_loss", lose_at_most=0.01, why="catches label noise and bent scores, which ROC AUC lets through"),
 )
 GROUPS = Groups(min_positives=100, min_negatives=100)  # rows of the test part; below, a rate is noise
 FAIRNESS = (
     Gate(
-        "demographic_parity_difference", by="sex", at_most=0.15, why="a plain model has 0.175, the reweighed one 0.14"
+        "demographic_parity_difference", by="sex", at_most=0.15, why="the model reaches 0.146; without reweighing 0.188"
     ),
-    Gate("equalized_odds_difference", by="sex", at_most=0.08, why="0.045 here; reweighing at full strength gives 0.11"),
+    Gate("equalized_odds_difference", by="sex", at_most=0.08, why="the model reaches 0.033; reweighed in full 0.093"),
     Gate("equalized_odds_difference", by="race", at_most=0.25, why="a guard against regressions, no proof of fairness"),
 )
 BEHAVIOUR = (

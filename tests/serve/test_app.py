@@ -48,7 +48,7 @@ def test_openapi_shows_the_typed_row_and_its_example_works(serving, config) -> N
     schema = httpx.get(f"{url}/openapi.json").json()
     row = schema["components"]["schemas"]["Row"]
     assert row["required"] == [column.name for column in config.inputs]
-    assert {"type": "integer", "minimum": 17, "maximum": 100} == row["properties"]["age"]
+    assert {"type": "number", "minimum": 17, "maximum": 100, "multipleOf": 1} == row["properties"]["age"]
     post = schema["paths"]["/predict"]["post"]
     for example in post["requestBody"]["content"]["application/json"]["examples"].values():
         assert 200 == httpx.post(f"{url}/predict", json=example["value"]).status_code
@@ -60,7 +60,7 @@ def test_a_bad_row_is_a_422_with_its_field(serving, golden) -> None:
     bad = {"records": [golden["rows"][0], golden["rows"][0] | {"age": 7}]}
     answer = httpx.post(f"{url}/predict", json=bad)
     assert 422 == answer.status_code
-    assert {"detail": "row 1: age: Expected `int` >= 17", "field": "age", "row": 1} == answer.json()
+    assert {"detail": "row 1: age: Expected `float` >= 17.0", "field": "age", "row": 1} == answer.json()
     assert 400 == httpx.post(f"{url}/predict", content=b"{").status_code
 
 
@@ -73,9 +73,9 @@ def test_too_large_a_body_is_a_413(serving, chain) -> None:
     assert 200 == httpx.get(f"{url}/readyz").status_code
 
 
-def refused(chain, bundle) -> str:
-    """Start the service on a bundle that it must refuse; return what it says."""
-    environment = chain.environment() | {"BUNDLE": str(bundle), "PORT": "0"}
+def refused(chain, bundle, **settings: str) -> str:
+    """Start the service on a bundle or setting that it must refuse; return what it says."""
+    environment = chain.environment() | {"BUNDLE": str(bundle), "PORT": "0"} | settings
     done = subprocess.run(
         [sys.executable, "-m", "serve.app"],
         cwd=chain.root, env=environment, capture_output=True, text=True, timeout=60,
@@ -139,3 +139,18 @@ def test_the_service_imports_nothing_that_trains(chain) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=chain.root, capture_output=True, text=True)
     assert "[]\n" == done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("settings", [{"PORT": "abc"}, {"PORT": "99999"}, {"LISTEN_FD": "x"}, {"LISTEN_FD": "77"}])
+def test_a_wrong_setting_is_a_sentence(chain, settings) -> None:
+    """Exit 2, one line, the setting's name."""
+    assert next(iter(settings)) in refused(chain, chain.root / "build/model", **settings)
+
+
+@pytest.mark.parametrize("golden", ['{"rows": [], "outputs": [], "fitted": []}', '{"rows": []}', "[]"])
+def test_a_bundle_without_golden_rows_is_refused(chain, tmp_path, golden) -> None:
+    """What cannot be checked does not serve, however well it is sealed."""
+    bundle = shutil.copytree(chain.root / "build/model", tmp_path / "bundle")
+    (bundle / "model/golden.json").write_text(golden)
+    reseal(bundle)
+    assert "refuses to start" in refused(chain, bundle)

@@ -40,6 +40,13 @@ def test_the_order_of_keys_is_irrelevant() -> None:
     assert ask(dict(reversed(GOOD.items()))) == ask(GOOD)
 
 
+@pytest.mark.parametrize("age", [b"39.0", b"3.9e1", b"39"])
+def test_a_whole_number_may_be_written_as_a_float(age) -> None:
+    """39.0 is 39: a client's column with a gap in it holds such."""
+    body = json.dumps(GOOD).encode().replace(b'"age": 17', b'"age": ' + age)
+    assert [39.0] == ask(body)[0]["age"]
+
+
 def test_an_unseen_value_follows_the_contract() -> None:
     """`other` takes it, `reject` does not."""
     assert ["nowhere"] == ask(GOOD | {"country": "nowhere"})[0]["country"]

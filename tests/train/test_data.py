@@ -120,7 +120,7 @@ def test_dictionary_columns_are_texts(frame, config, tmp_path, monkeypatch) -> N
 
 def test_the_model_sees_its_inputs_only(frame, config) -> None:
     """float32 and text, no hidden column, missing texts empty."""
-    inputs = model_inputs(frame.head(100), config)
+    inputs = model_inputs(frame.head(100), config.inputs)
     assert list(inputs) == [column.name for column in config.inputs]
     assert inputs["age"].dtype == np.float32
     assert not inputs.isna().to_numpy().any()
@@ -133,7 +133,7 @@ def test_an_undeclared_label_is_refused(frame, config) -> None:
         outcomes(frame.head(5).assign(income="none"), config)
 
 
-@pytest.mark.parametrize("content", [None, "", "not digests\n", "0123456789abcde\n"])
+@pytest.mark.parametrize("content", [None, "", "not digests\n", "0123456789abcdef\n"])
 def test_a_bad_list_of_test_rows_is_refused(workspace, content) -> None:
     """Without a frozen part, or with a broken list, nothing is fitted."""
     part = workspace.root / "data/test-part.txt"
@@ -152,3 +152,46 @@ def test_freezing_again_changes_nothing(workspace) -> None:
     before = [(workspace.root / name).read_bytes() for name in names]
     assert 0 == workspace.run("train.init", "freeze").code
     assert [(workspace.root / name).read_bytes() for name in names] == before
+
+
+def test_a_list_changed_by_hand_is_refused(workspace) -> None:
+    """Rows taken out of the frozen part, or put into it, are noticed: its first line seals the others."""
+    part = workspace.root / "data/test-part.txt"
+    lines = part.read_text().splitlines(keepends=True)
+    part.write_text("".join(lines[:1] + lines[2:]))
+    ran = workspace.run("train.fit")
+    assert (2, "") == (ran.code, ran.out)
+    assert "changed by hand" in ran.err
+
+
+def test_another_share_is_another_test_part(workspace) -> None:
+    """SPLIT belongs to the list: a changed share asks for a new freeze."""
+    workspace.change("config.py", "test_share=1 / 3", "test_share=1 / 4")
+    assert "make freeze" in workspace.run("train.fit").err
+
+
+def test_minus_nought_is_nought(small) -> None:
+    """Rows that pandas takes for duplicates share a digest."""
+    frame = pd.DataFrame([(0.0, "red", "yes"), (-0.0, "red", "yes")], columns=SMALL)
+    assert 1 == row_digests(frame, small).nunique()
+
+
+def test_one_bad_text_blames_its_own_row(frame, config, tmp_path, monkeypatch) -> None:
+    """A text in a column of numbers of a CSV leaves the other rows numbers."""
+    from validation.row_rules import broken_promises
+
+    monkeypatch.setattr("train.source.ROOT", tmp_path)
+    rows = frame.head(50).astype({"age": "object"})
+    rows.loc[17, "age"] = "forty"
+    rows.to_csv(tmp_path / "rows.csv", index=False)
+    found = broken_promises(load(replace(config, data="rows.csv")), config)
+    assert [("age is a number", 1.0)] == [(line.measure, line.value) for line in found]
+    assert "row 17: forty" in found[0].why
+
+
+def test_a_text_among_numbers_is_not_quoted_by_the_split(frame, small) -> None:
+    """Who cannot be hashed is told by column and row, never by value."""
+    wrong = pd.DataFrame([(1, "red", "yes"), ("canary-91", "red", "no")], columns=SMALL)
+    with pytest.raises(Refusal, match=r"column amount, row 1") as caught:
+        row_digests(wrong, small)
+    assert "canary" not in str(caught.value)

@@ -1,13 +1,13 @@
 """Fit: one version for one fingerprint, the same bytes twice, nothing half-registered."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
-
-from train.fit import CODE
 
 
 def versions(workspace) -> list[int]:
@@ -60,29 +60,52 @@ def test_training_twice_gives_the_same_bytes(chain, workspace, monkeypatch) -> N
     assert digests[0] == digests[1]
 
 
-def test_the_fingerprint_covers_every_module_that_fit_runs(workspace) -> None:
-    """CODE lists our modules that a fit imports, but for those that only carry its result or its words."""
-    (workspace.root / "list.py").write_text(
-        "import sys, runpy\nfrom train import fit\ncode = fit.main([])\n"
-        "root = sys.path[0]\n"
-        "print('\\n'.join(sorted(m.__file__[len(root) + 1:] for m in list(sys.modules.values())"
-        " if (getattr(m, '__file__', None) or '').startswith(root))))\n"
+def test_the_fingerprint_covers_every_module_that_fit_runs(chain_copy) -> None:
+    """A helper that train/model.py imports, at its top or inside a function, is part of what makes the model."""
+    (chain_copy.root / "train/helper.py").write_text("LEAVES = 31\n")
+    chain_copy.change(
+        "train/model.py",
+        "    estimator = kind(",
+        "    from train.helper import LEAVES\n\n    assert LEAVES\n    estimator = kind(",
     )
-    ran = workspace.run("list")
-    imported = {line for line in ran.out.splitlines() if line.endswith(".py")}
-    around = {
-        "config.py",  # its values are in the fingerprint
-        "list.py",
-        "train/embedded.py",
-        "train/logged.py",
-        "train/registry.py",
-        "train/view.py",
-        "validation/contract.py",
-        "validation/expectations.py",
-        "validation/rules.py",
-        "validation/script.py",
-    }
-    assert set(CODE) == imported - around
+    assert "model-version=2\n" == chain_copy.run("train.fit").out
+    assert "reused=true" in chain_copy.run("train.fit").out
+    (chain_copy.root / "train/helper.py").write_text("LEAVES = 15\n")
+    assert "model-version=3\n" == chain_copy.run("train.fit").out
+
+
+def test_a_joined_file_is_part_of_the_data(workspace) -> None:
+    """What JOINED names is seen when it changes, by the gates and by fit."""
+    (workspace.root / "data/extra.csv").write_text("a\n1\n")
+    workspace.change("config.py", "JOINED = ()", 'JOINED = ("data/extra.csv",)')
+    assert 0 == workspace.run("validation.schema").code
+    assert "the verdict stands" in workspace.run("validation.schema").err
+    (workspace.root / "data/extra.csv").write_text("a\n2\n")
+    assert "the verdict stands" not in workspace.run("validation.schema").err
+
+
+def test_a_label_without_a_row_is_refused(workspace) -> None:
+    """A class that nobody saw cannot be learned, and its place in the outputs would be somebody else's."""
+    workspace.change("config.py", 'positive=">50K"', 'positive=">500K"')
+    workspace.change("config.py", '">50K",', '">500K",')
+    path = workspace.root / "data/census.parquet"
+    rows = pd.read_parquet(path)
+    rows["income"] = "<=50K"
+    rows.to_parquet(path)
+    assert 0 == workspace.run("train.init", "freeze").code
+    ran = workspace.run("train.fit")
+    assert (2, "") == (ran.code, ran.out)
+    assert "no training row holds the label >500K" in ran.err
+
+
+def test_a_damaged_version_is_fitted_again(chain_copy) -> None:
+    """Where the registered files changed, the same fingerprint gives a new version, not the damaged one."""
+    shutil.rmtree(chain_copy.root / "build/models")
+    [graph] = (chain_copy.root / ".mlflow").rglob("model.onnx")
+    graph.write_bytes(graph.read_bytes() + b"x")
+    ran = chain_copy.run("train.fit")
+    assert (0, "model-version=2\n") == (ran.code, ran.out)
+    assert "it is fitted again" in ran.err
 
 
 def test_the_run_says_what_it_was_made_from(chain) -> None:
@@ -108,7 +131,7 @@ def test_the_graph_lists_its_operators_in_order(chain, seed) -> None:
         "from train.bundle import to_onnx; from train.data import model_inputs; from train.model import build\n"
         "from validation import contract; from train.data import load\n"
         "config = contract.load(); rows = load(config).head(500)\n"
-        "pipeline = build(config).fit(model_inputs(rows, config), np.arange(500) % 2)\n"
+        "pipeline = build(config).fit(model_inputs(rows, config.inputs), np.arange(500) % 2)\n"
         "import onnx; graph = onnx.load_from_string(to_onnx(pipeline, config))\n"
         "print([operator.domain for operator in graph.opset_import])\n"
     )

@@ -127,3 +127,39 @@ def test_the_view_follows_the_database(chain_copy) -> None:
     assert "no champion |" in ran.out or "judge again" in ran.err
     view = json.loads((chain_copy.root / ".mlflow/view.json").read_text())
     assert 1 == view["aliases"]["challenger"]
+
+
+def test_a_folder_of_somebody_elses_is_not_replaced(chain_copy) -> None:
+    """Neither save nor export deletes what no script of ours has written."""
+    (chain_copy.root / "precious").mkdir()
+    (chain_copy.root / "precious/thesis.txt").write_text("years")
+    for command in (("train.store", "save"), ("serve.export", "--model-version", "1")):
+        ran = chain_copy.run(*command, "--to", "precious")
+        assert (2, "") == (ran.code, ran.out)
+        assert "was not made by this script" in ran.err
+    assert "years" == (chain_copy.root / "precious/thesis.txt").read_text()
+
+
+def test_files_outside_the_store_are_not_believed(chain_copy) -> None:
+    """A view that leads out of the store, however well it is sealed, writes nothing there."""
+    view = chain_copy.root / ".mlflow/view.json"
+    content = json.loads(view.read_text())
+    content["versions"]["1"]["files"] = "artifacts/../../data"
+    view.write_text(json.dumps(content))
+    shutil.rmtree(chain_copy.root / "build/models")
+    for command in (SAVE, ("validation.parity", "--model-version", "1")):
+        if command != SAVE:
+            (chain_copy.root / "build/verdicts/parity.json").unlink()
+        ran = chain_copy.run(*command)
+        assert (2, "") == (ran.code, ran.out)
+        assert "outside the store" in ran.err
+
+
+def test_a_view_of_another_time_is_made_anew(chain_copy) -> None:
+    """A view with other fields, as another version of the scripts wrote it, is not an error."""
+    view = chain_copy.root / ".mlflow/view.json"
+    content = json.loads(view.read_text())
+    content["versions"]["1"]["more"] = "?"
+    view.write_text(json.dumps(content))
+    assert 0 == chain_copy.run("train.promote", "--model-version", "1").code
+    assert "more" not in view.read_text()

@@ -49,7 +49,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, parts: Parts, config: Config)
             if spoil is not None:
                 train, outcome = spoil(train, outcome)
             weights = {f"{ESTIMATOR}__sample_weight": sample_weights(train, outcome, settings)}
-            pipeline = build(settings).fit(model_inputs(train, settings), outcome, **weights)
+            pipeline = build(settings).fit(model_inputs(train, settings.inputs), outcome, **weights)
             folder = tmp_path_factory.mktemp("model")
             seal_model(folder, pipeline, replace(parts, train=train), settings)
             kept[name] = folder

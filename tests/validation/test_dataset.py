@@ -1,9 +1,14 @@
 """Stage 1, the table: each promise seen kept and seen broken."""
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from validation.expectations import Resembles, Share
+from validation.reference import reference_of
 from validation.table_rules import judge
 
 
@@ -78,3 +83,31 @@ def test_wrong_columns_are_one_sentence(workspace) -> None:
     pd.read_parquet(data).drop(columns="age").to_parquet(data)
     ran = workspace.run("validation.dataset")
     assert (2, True) == (ran.code, "has no column age" in ran.err)
+
+
+def test_two_promises_of_one_name_are_two(frame, config, tmp_path) -> None:
+    """A promise that is broken stays broken beside a looser one on the same column."""
+    strict, loose = Share("income", ">50K", 0.9, 1.0, why="w"), Share("income", ">50K", 0.0, 1.0, why="w")
+    for promises in ((strict, loose), (loose, strict)):
+        both = replace(config, dataset=(*config.dataset[:1], *promises))
+        found = [line.verdict for line in judge(frame, both, tmp_path / "docs")]
+        assert ["pass", *("fail" if promise is strict else "pass" for promise in promises)] == found
+
+
+def test_a_column_may_be_named_by_a_digit(frame, config, tmp_path) -> None:
+    """Derived columns never take the place of the data's own."""
+    features = tuple(replace(column, name="1") if column.name == "age" else column for column in config.features)
+    promises = (*config.dataset[:3], Resembles("1", at_most=0.05, why="w"))
+    renamed = replace(config, features=features, dataset=promises, reference=str(tmp_path / "reference.json"))
+    rows = frame.rename(columns={"age": "1"})
+    (tmp_path / "reference.json").write_text(json.dumps(reference_of(rows, renamed)))
+    assert {"pass"} == {line.verdict for line in judge(rows, renamed, tmp_path / "docs")}
+
+
+def test_undeclared_values_are_quoted_on_no_page(frame, config, tmp_path) -> None:
+    """A value that the contract does not know reaches no Data Docs page."""
+    rows = frame.assign(occupation=frame["occupation"].where(np.arange(len(frame)) != 5, "canary-c4"))
+    judge(rows, config, tmp_path / "docs")
+    pages = [path.read_text(errors="replace") for path in (tmp_path / "docs").rglob("*.html")]
+    assert pages
+    assert not [page for page in pages if "canary" in page]

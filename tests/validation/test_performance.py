@@ -1,12 +1,15 @@
 """Performance: good enough, and no worse than the champion, on the same rows."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from validation.columns import Number
 from validation.metrics import METRICS, lost_interval, measure, roc_auc
 from validation.performance import judge
+from validation.script import Refusal
 
 
 def verdicts(measures) -> dict[str, str]:
@@ -71,12 +74,41 @@ def test_a_model_below_the_floor_is_refused_without_a_champion(candidate, made, 
     assert "fail" == found["log_loss"]
 
 
-def test_a_champion_of_another_contract_starts_the_line_anew(candidate, made, config) -> None:
-    """When the champion can no longer score the rows, the report says so."""
+def test_a_champion_that_sees_more_is_compared(candidate, made, config) -> None:
+    """Hiding a column is no way round the champion: while the data have it, the champion scores with it."""
     sees_more = tuple(replace(column, hidden=False) for column in config.features)
-    other = made("sees all", features=sees_more)
-    measures = judge(candidate(made("default"), other), config)
-    assert "the line starts anew" in measures[2].why
+    measures = judge(candidate(made("default"), made("sees all", features=sees_more)), config)
+    assert all(line.interval for line in measures if "lost" in line.measure)
+
+
+def test_a_champion_of_another_contract_starts_the_line_anew(candidate, made, config) -> None:
+    """When the champion can no longer score the rows, the verdict says so."""
+    typed = tuple(
+        Number("fnlwgt", low=0, high=2_000_000, hidden=True) if column.name == "fnlwgt" else column
+        for column in config.features
+    )
+    other = made("sees all", features=tuple(replace(column, hidden=False) for column in config.features))
+    fewer = replace(
+        config, features=tuple(column for column in typed if column.name != "education"), dataset=config.dataset[:1]
+    )
+    measures = judge(candidate(made("default"), other), fewer)
+    assert "the line starts anew: the champion was made for another contract (education)" in measures[2].why
+
+
+def test_a_champion_of_another_test_part_starts_the_line_anew(candidate, made, config) -> None:
+    """A champion that may have been fitted on the rows that judge is no fair opponent."""
+    proposed = candidate(made("default"), made("label_noise", label_noise))
+    other = replace(proposed, champion=replace(proposed.champion, tags={"test-part": "another"}))
+    assert {"pass", "fail"} >= set(verdicts(judge(proposed, config)).values())
+    assert "another test part" in judge(other, config)[2].why
+
+
+def test_a_damaged_champion_is_no_pass(candidate, made, config, tmp_path) -> None:
+    """What cannot be compared because it is broken stops the gate."""
+    broken = shutil.copytree(made("default"), tmp_path / "broken")
+    (broken / "golden.json").unlink()
+    with pytest.raises(Refusal, match=r"golden\.json is missing"):
+        judge(candidate(made("label_noise", label_noise), broken), config)
 
 
 @pytest.mark.parametrize("metric", sorted(METRICS))

@@ -71,3 +71,19 @@ def test_no_verdict_at_all_is_red(chain_copy) -> None:
     shutil.rmtree(chain_copy.root / "build/verdicts")
     ran = chain_copy.run(*REPORT)
     assert (1, 6) == (ran.code, ran.err.count("the verdict is missing"))
+
+
+def test_a_verdict_under_other_bounds_is_red(chain_copy) -> None:
+    """A bound that was tightened after the gate ran is not yet judged: report, export and promotion refuse."""
+    chain_copy.change("config.py", "at_most=0.15, why", "at_most=0.01, why")
+    export = ["serve.export", "--model-version", "1", "--to", "build/again"]
+    ran = chain_copy.run_all([*REPORT], export, ["train.promote", "--model-version", "1"])
+    assert [1, 1, 1] == [one.code for one in ran]
+    assert all("fairness: the verdict was made under other bounds" in one.err for one in ran)
+
+
+def test_a_verdict_by_other_code_is_red(chain_copy) -> None:
+    """A gate whose code changed has to run again."""
+    chain_copy.change("validation/groups.py", "DRAWS = 2000", "DRAWS = 2001")
+    ran = chain_copy.run(*REPORT)
+    assert (1, 1) == (ran.code, ran.err.count("other bounds, columns or code"))

@@ -82,7 +82,7 @@ def test_a_key_names_one_row(frame, config) -> None:
 
 def test_labels_may_be_whole_numbers(frame, config) -> None:
     """A target coded 0 and 1 is checked as such, and True is not 1."""
-    coded = replace(config, target=Binary("income", positive=1, negative=0))
+    coded = replace(config, target=Binary("income", positive=1, negative=0), dataset=config.dataset[:1])
     rows = frame.head(50).assign(income=(frame.head(50)["income"] == ">50K").astype("int64"))
     assert {} == judged(rows, coded)
     assert "income is a declared value" in judged(rows.assign(income=2), coded)
@@ -140,3 +140,15 @@ def test_a_file_without_rows_is_refused(workspace) -> None:
     pd.read_parquet(data).head(0).to_parquet(data)
     ran = workspace.run("validation.schema")
     assert (2, True) == (ran.code, "holds no row" in ran.err)
+
+
+def test_the_data_cannot_write_a_line_of_the_log(workspace) -> None:
+    """A value with line breaks stays inside its sentence: a runner would take a line for a command."""
+    data = workspace.root / "data/census.parquet"
+    rows = pd.read_parquet(data)
+    rows.loc[17, "sex"] = "a\n::error title=Gate passed::all fine\n\x1b[32mok"
+    rows.to_parquet(data)
+    ran = workspace.run("validation.schema")
+    assert 1 == ran.code
+    assert not [line for line in (ran.err + ran.out).splitlines() if line.startswith("::")]
+    assert "\x1b" not in ran.err + ran.out
