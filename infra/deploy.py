@@ -4,10 +4,10 @@ States: plan (verify the bundle, repair what a killed run left) -> candidate (st
 -> smoke (the golden rows, every output) -> switch | undo. `local` is this machine: a container when an engine answers,
 else a supervised process.
 
-Reads:  the bundle (build/model); ENGINE, DOCKER_HOST, BASE_IMAGE (see infra.image); GATEHOUSE_PORT (else the port of
+Reads   the bundle (build/model); ENGINE, DOCKER_HOST, BASE_IMAGE (see infra.image); GATEHOUSE_PORT (else the port of
         config.py); GATEHOUSE_HOME (where state, logs and copies of bundles lie, else build/local)
-Prints: a table: what is live, where, and what was before
-Exits:  0 live; 1 the candidate failed, the old one serves; 2 used or set up wrongly; 3 the outside failed
+Prints  a table: what is live, where, and what was before
+Exits   0 live; 1 the candidate failed, the old one serves; 2 used or set up wrongly; 3 the outside failed
 """
 
 import contextlib

@@ -1,9 +1,9 @@
 """Build the service's image around a sealed bundle, when a container engine answers.
 
-Reads:  the bundle (build/model), serve/Dockerfile, the files .dockerignore lets in; ENGINE (docker, podman or none;
+Reads   the bundle (build/model), serve/Dockerfile, the files .dockerignore lets in; ENGINE (docker, podman or none;
         empty: whichever answers), DOCKER_HOST, BASE_IMAGE (another base than the pinned one)
-Prints: image=<model>:<first 12 digits of the bundle's digest>, or image= when no engine answers
-Exits:  0 built, or no engine; 1 the bundle is not what was sealed; 2 used wrongly; 3 the engine failed
+Prints  image=<model>:<first 12 digits of the bundle's digest>, or image= when no engine answers
+Exits   0 built, or no engine; 1 the bundle is not what was sealed; 2 used wrongly; 3 the engine failed
 """
 
 import io

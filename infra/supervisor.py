@@ -4,10 +4,10 @@ It holds the listening socket, so the port never closes: it restarts the service
 bundle by starting the new process on the same socket, waiting until it is ready, and only then letting the old one
 drain. A bundle that does not become ready is given up; the old one goes on serving.
 
-Reads:  LISTEN_FD (number of the inherited socket); FOLDER/wish.json, what shall be served:
+Reads   LISTEN_FD (number of the inherited socket); FOLDER/wish.json, what shall be served:
         {"id", "bundle", "ready_seconds"}, or "bundle": null to end
-Prints: nothing; FOLDER/state.json says what is, FOLDER/service.log what it did
-Exits:  0 taken down, 2 used wrongly
+Prints  nothing; FOLDER/state.json says what is, FOLDER/service.log what it did
+Exits   0 taken down, 2 used wrongly
 """
 
 import contextlib
