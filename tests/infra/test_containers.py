@@ -35,7 +35,7 @@ def test_the_second_replaces_the_first(containers, make_bundle, ship):
     ship(make_bundle(1))
     two = make_bundle(2)
     record = ship(two)
-    assert 1 == record["previous"]["version"]
+    assert record["previous"]["version"] == 1
     assert 2 == version(record["url"])
     assert ["live", "previous"] == roles(containers(two))
 
@@ -54,7 +54,7 @@ def test_a_failing_candidate_changes_nothing(containers, make_bundle, ship, faul
     record = ship(one)
     with pytest.raises(deploy.CandidateError, match=sentence):
         ship(make_bundle(2, **fault), 5)
-    assert 1 == version(record["url"])
+    assert version(record["url"]) == 1
     assert ["live"] == roles(containers(one))
     assert "  | fake service" in capsys.readouterr().err
 

@@ -49,7 +49,7 @@ def test_a_deployment_loses_no_request(supervised, make_bundle, ship, client):
     answers, failures = load.stop()
     assert [] == failures
     assert answers > 0
-    assert 1 == record["previous"]["version"]
+    assert record["previous"]["version"] == 1
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_a_failing_candidate_changes_nothing(supervised, make_bundle, ship, faul
     supervised.ready_seconds = 2
     with pytest.raises(deploy.CandidateError, match=sentence):
         ship(make_bundle(2, **fault))
-    assert 1 == version(supervised)
+    assert version(supervised) == 1
     assert copies(supervised) == before
     assert process.alive(supervised.folder / "candidate.leash") is None
 
@@ -93,7 +93,7 @@ def test_a_switch_that_fails_is_taken_back(supervised, make_bundle, ship):
     supervised.ready_seconds = 2
     with pytest.raises(deploy.CandidateError, match=r"switch: it was not ready within 2 s"):
         ship(make_bundle(2, never_ready_file=True))
-    assert 1 == version(supervised)
+    assert version(supervised) == 1
 
 
 def test_an_interrupted_deployment_is_taken_back(supervised, make_bundle, ship, monkeypatch):
@@ -147,7 +147,7 @@ def test_a_killed_deployment_leaves_the_old_one_and_its_stray_is_cleaned_up(supe
     assert process.wait(lambda: leash.is_file() and leash.read_text() and process.alive(leash) is not None, 20)
     killed.kill()
     killed.wait()
-    assert 1 == version(supervised)
+    assert version(supervised) == 1
     stray = process.alive(leash)
     assert stray is not None
     ship(make_bundle(3))
@@ -184,7 +184,7 @@ def test_a_flipped_byte_is_found_before_anything_starts(make_bundle, run, superv
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
-    assert 1 == run("--bundle", str(sealed.folder), "--model-version", "7")
+    assert run("--bundle", str(sealed.folder), "--model-version", "7") == 1
     assert name in capsys.readouterr().err
     assert not supervised.is_up()
 

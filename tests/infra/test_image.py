@@ -47,7 +47,7 @@ def test_a_broken_bundle_gets_no_image(make_real_bundle, monkeypatch, capsys):
     monkeypatch.setenv("ENGINE", "none")
     folder = make_real_bundle().folder
     (folder / "service.json").write_text("{}")
-    assert 1 == image.main(["--bundle", str(folder)])
+    assert image.main(["--bundle", str(folder)]) == 1
     assert "service.json" in capsys.readouterr().err
     assert 2 == image.main(["--bundle", str(folder / "nowhere")])
 

@@ -46,7 +46,7 @@ def test_what_never_becomes_ready_replaces_nothing(supervised, make_bundle, faul
     supervised.ready_seconds = 2
     why = supervised.switch(make_bundle(2, **fault))
     assert why in ("it ended with exit code 1 before it was ready", "it was not ready within 2 s")
-    assert 1 == version(supervised)
+    assert version(supervised) == 1
 
 
 def test_a_killed_service_comes_back(supervised, make_bundle):
@@ -81,7 +81,7 @@ def test_the_caller_is_not_held(supervised, make_bundle):
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
     assert "None\n" == done.stdout
-    assert 1 == version(supervised)
+    assert version(supervised) == 1
 
 
 def test_a_killed_supervisor_is_replaced(supervised, make_bundle):
@@ -91,7 +91,7 @@ def test_a_killed_supervisor_is_replaced(supervised, make_bundle):
     os.kill(state(supervised)["pid"], signal.SIGKILL)
     assert process.wait(lambda: not supervised.is_up(), 20)
     supervised.settle()
-    assert 1 == version(supervised)
+    assert version(supervised) == 1
     assert pid(supervised) != orphan
 
 

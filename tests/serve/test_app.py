@@ -26,7 +26,7 @@ def test_the_golden_rows_answer_as_at_training(serving, chain, golden) -> None:
     many = httpx.post(f"{url}/predict", json={"records": [row] * 200}).json()
     assert [one["prediction"]] * 200 == many["predictions"]
     assert pytest.approx(golden["outputs"][-1][1], abs=1e-6) == one["prediction"]["probability"]
-    assert 1 == one["model_version"]
+    assert one["model_version"] == 1
 
 
 def test_the_routes_are_there(serving, chain) -> None:
@@ -81,7 +81,7 @@ def refused(chain, bundle, **settings: str) -> str:
         cwd=chain.root, env=environment, capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert 2 == done.returncode
-    assert 1 == len(done.stderr.strip().splitlines())
+    assert len(done.stderr.strip().splitlines()) == 1
     return done.stderr
 
 

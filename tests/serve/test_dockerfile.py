@@ -70,7 +70,7 @@ def test_the_dockerfile_keeps_the_rules():
 def test_each_rule_turns_red(good, bad, rule):
     """A Dockerfile that breaks one rule is found by that rule."""
     broken, changes = re.subn(good, lambda _: bad, TEXT, count=1)
-    assert 1 == changes
+    assert changes == 1
     assert rule in faults(broken)
 
 
@@ -85,7 +85,7 @@ def test_hadolint_sees_faults(tmp_path):
     """The linter is alive: a moving base, and apt lists kept, are found."""
     (tmp_path / "Dockerfile").write_text("FROM python\nRUN apt-get install curl\n")
     done = subprocess.run(["hadolint", tmp_path / "Dockerfile"], capture_output=True, text=True)
-    assert 1 == done.returncode
+    assert done.returncode == 1
 
 
 def test_the_image_can_import_what_it_holds():

@@ -27,7 +27,7 @@ def test_nobody_there_is_the_outsides_fault(chain) -> None:
     ran = chain.run("serve.smoke", "--url", "http://127.0.0.1:9", "--bundle", "build/model")
     assert (3, "") == (ran.code, ran.out)
     assert "cannot be reached" in ran.err
-    assert 1 == len(ran.err.strip().splitlines())
+    assert len(ran.err.strip().splitlines()) == 1
 
 
 def test_an_address_that_is_none_is_the_callers_fault(chain) -> None:

@@ -173,7 +173,7 @@ def test_another_share_is_another_test_part(workspace) -> None:
 def test_minus_nought_is_nought(small) -> None:
     """Rows that pandas takes for duplicates share a digest."""
     frame = pd.DataFrame([(0.0, "red", "yes"), (-0.0, "red", "yes")], columns=SMALL)
-    assert 1 == row_digests(frame, small).nunique()
+    assert row_digests(frame, small).nunique() == 1
 
 
 def test_one_bad_text_blames_its_own_row(frame, config, tmp_path, monkeypatch) -> None:

@@ -12,7 +12,7 @@ def champion(workspace) -> int | None:
 
 def test_a_judged_version_becomes_the_champion(chain) -> None:
     """The chain ends with version 1 in service, and says who put it there and when."""
-    assert 1 == champion(chain)
+    assert champion(chain) == 1
     ran = chain.run(*PROMOTE, "1")
     assert 0 == ran.code
     assert "is the champion already" in ran.err
@@ -33,7 +33,7 @@ def test_an_unjudged_version_is_refused(chain_copy) -> None:
     ran = chain_copy.run(*PROMOTE, "2")
     assert (1, "") == (ran.code, ran.out)
     assert "about another model" in ran.err
-    assert 1 == champion(chain_copy)
+    assert champion(chain_copy) == 1
 
 
 def test_a_red_verdict_is_refused(chain_copy) -> None:
@@ -44,7 +44,7 @@ def test_a_red_verdict_is_refused(chain_copy) -> None:
     ran = chain_copy.run_all(*([f"validation.{gate}", "--model-version", "2"] for gate in gates), [*PROMOTE, "2"])
     assert [0, 1, 0, 0, 1] == [one.code for one in ran]
     assert "fairness: model version 2: demographic_parity_difference" in ran[-1].err
-    assert 1 == champion(chain_copy)
+    assert champion(chain_copy) == 1
 
 
 def test_a_better_version_takes_over(chain_copy) -> None:
@@ -69,4 +69,4 @@ def test_a_champion_that_changed_meanwhile_means_judging_again(chain_copy) -> No
     ran = chain_copy.run(*PROMOTE, "2")
     assert (1, "") == (ran.code, ran.out)
     assert "judge again" in ran.err
-    assert 1 == champion(chain_copy)
+    assert champion(chain_copy) == 1

@@ -126,7 +126,7 @@ def test_the_view_follows_the_database(chain_copy) -> None:
     ran = chain_copy.run("train.promote", "--model-version", "1")
     assert "no champion |" in ran.out or "judge again" in ran.err
     view = json.loads((chain_copy.root / ".mlflow/view.json").read_text())
-    assert 1 == view["aliases"]["challenger"]
+    assert view["aliases"]["challenger"] == 1
 
 
 def test_a_folder_of_somebody_elses_is_not_replaced(chain_copy) -> None:

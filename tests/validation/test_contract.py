@@ -75,7 +75,7 @@ def test_a_broken_config_is_one_sentence(workspace, old: str, new: str, said: st
     assert (2, "") == (ran.code, ran.out)
     assert said in ran.err
     assert "config.py" in ran.err
-    assert 1 == len(ran.err.strip().splitlines())
+    assert len(ran.err.strip().splitlines()) == 1
 
 
 def test_a_missing_config_is_one_sentence(workspace) -> None:

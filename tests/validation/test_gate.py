@@ -73,8 +73,8 @@ def test_a_crash_leaves_no_older_verdict(verdicts) -> None:
 
 def test_an_unchanged_key_is_not_judged_again(verdicts) -> None:
     """While nothing that the gate looks at has changed, red stays red and green stays green."""
-    assert 1 == decide("g", "key", lambda: Verdict("g", "key", "d", (line("fail"),)))
-    assert 1 == decide("g", "key", lambda: Verdict("g", "key", "d", (line("pass"),)))
+    assert decide("g", "key", lambda: Verdict("g", "key", "d", (line("fail"),))) == 1
+    assert decide("g", "key", lambda: Verdict("g", "key", "d", (line("pass"),))) == 1
     assert 0 == decide("g", "other", lambda: Verdict("g", "other", "d", (line("pass"),)))
 
 

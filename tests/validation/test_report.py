@@ -26,7 +26,7 @@ def test_a_missing_verdict_is_red(chain_copy, gate) -> None:
     """Without one gate's verdict nothing is green."""
     (chain_copy.root / f"build/verdicts/{gate}.json").unlink()
     ran = chain_copy.run(*REPORT)
-    assert 1 == ran.code
+    assert ran.code == 1
     assert f"{gate}: {gate}.json: the verdict is missing" in ran.err
     assert "NOT to be promoted" in ran.out
 
@@ -46,7 +46,7 @@ def test_a_verdict_on_another_model_is_red(chain_copy) -> None:
 def test_a_verdict_on_another_version_is_red(chain_copy) -> None:
     """A verdict on version 2 says nothing of version 1."""
     change(chain_copy, "fairness", model_version=2)
-    assert 1 == chain_copy.run(*REPORT).code
+    assert chain_copy.run(*REPORT).code == 1
 
 
 def test_a_verdict_on_other_data_is_red(chain_copy) -> None:

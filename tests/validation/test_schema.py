@@ -104,7 +104,7 @@ def test_the_script_says_which_rows(workspace) -> None:
     rows.loc[17, "age"] = -3
     rows.to_parquet(data)
     ran = workspace.run("validation.schema")
-    assert 1 == ran.code
+    assert ran.code == 1
     assert "row 17: -3" in ran.out
     assert "schema: the data: age is from 17 to 100" in ran.err
     assert '"passed": false' in (workspace.root / "build/verdicts/schema.json").read_text()
@@ -149,6 +149,6 @@ def test_the_data_cannot_write_a_line_of_the_log(workspace) -> None:
     rows.loc[17, "sex"] = "a\n::error title=Gate passed::all fine\n\x1b[32mok"
     rows.to_parquet(data)
     ran = workspace.run("validation.schema")
-    assert 1 == ran.code
+    assert ran.code == 1
     assert not [line for line in (ran.err + ran.out).splitlines() if line.startswith("::")]
     assert "\x1b" not in ran.err + ran.out
