@@ -7,6 +7,7 @@ variables; facts about the cluster live in infra/overlays/. What this file may n
 from validation.contract import (
     Binary,
     Category,
+    Cost,
     Determines,
     Direction,
     Duplicates,
@@ -131,7 +132,12 @@ PERFORMANCE = (
     Gate("roc_auc", lose_at_most=0.005, why="ten times the spread between two fits of one recipe"),
     Gate("log_loss", lose_at_most=0.01, why="catches label noise and bent scores, which ROC AUC lets through"),
 )
-GROUPS = Groups(min_positives=100, min_negatives=100)  # rows of the test part; below, a rate is noise
+LOOKS = 200  # models that one test part may judge; after so many, chance alone finds one that passes
+CALIBRATION = "data/calibration.json"  # how often these gates err; `make calibrate` measures it
+GROUPS = Groups(
+    min_positives=100,  # rows of the test part; below, a rate is noise
+    min_negatives=100,
+)
 FAIRNESS = (
     Gate(
         "demographic_parity_difference", by="sex", at_most=0.15, why="the model reaches 0.146; without reweighing 0.188"
@@ -139,6 +145,7 @@ FAIRNESS = (
     Gate("equalized_odds_difference", by="sex", at_most=0.08, why="the model reaches 0.033; reweighed in full 0.093"),
     Gate("equalized_odds_difference", by="race", at_most=0.25, why="a guard against regressions, no proof of fairness"),
 )
+WAIVERS = ()  # as Waiver("equalized_odds_difference", by="race", owner="…", reason="…", expires=date(2027, 1, 31))
 BEHAVIOUR = (
     Direction("education_num", gives="more", step=1, tolerate=0.05, why="more schooling does not lower the chance"),
     Direction("capital_gain", gives="more", step=20_000, tolerate=0.05, why="so large a gain does not lower it"),
@@ -147,6 +154,10 @@ BEHAVIOUR = (
     Invariance("race", why="the model must not see it"),
 )
 PARITY = 1e-5  # largest difference of an output (probability, or share of the range) between service and training
+COST = Cost(
+    max_bytes=1_000_000,  # the example's graph has 300 kB
+    slower_at_most=3.0,  # noise of a shared machine stays below 2
+)
 
 SERVICE = Service(
     port=8000,

@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from serve.bundle import KEPT_BACK, seal
-from serve.card import card
 from train import registry
 from validation import contract
+from validation.pages.card import card
 from validation.script import NO, YES, door, log, parser, replaceable, to_json, version_number, writing_folder
 from validation.verdicts import collect
 

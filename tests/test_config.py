@@ -16,6 +16,10 @@ REFERENCE = "data/reference.json"
 SPLIT = Split(test_share=0.4, test_part="data/test-part.txt")
 SEED = 7
 PARITY = 1e-5
+COST = Cost(max_bytes=5_000_000, slower_at_most=5.0)
+LOOKS = 100
+CALIBRATION = "data/calibration.json"
+WAIVERS = ()
 GROUPS = Groups(min_positives=50, min_negatives=50)
 SERVICE = Service(port=8000, max_body_bytes=100_000, max_rows=100, ready_seconds=30)
 """

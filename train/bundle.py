@@ -19,9 +19,9 @@ from sklearn.pipeline import Pipeline
 from serve.bundle import seal
 from serve.model import Model
 from train.data import Parts, as_columns, model_inputs
-from validation.columns import Category, Number, Quantity
 from validation.contract import Config
 from validation.script import Refusal, to_json
+from validation.words.columns import Category, Number, Quantity
 
 GOLDEN_ROWS = 64
 DRIFT_BINS = 10

@@ -16,9 +16,10 @@ import numpy as np
 import pandas as pd
 
 from train.source import read
-from validation.columns import Category, Column, Number, Quantity
 from validation.contract import MISSING, Config
 from validation.script import ROOT, Refusal, digest
+from validation.words.columns import Category, Column, Number, Quantity
+from validation.words.settings import Split
 
 
 @dataclass(frozen=True)
@@ -90,9 +91,10 @@ def _texts(values: "pd.Series[float]", name: str, config: Config) -> list[str]:
     return ["\x00" if pd.isna(value) else str(value) for value in values.tolist()]
 
 
-def on_test_side(digests: "pd.Series[str]", share: float) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
-    """Tell which rows fall on the judging side; `share` is 0 to 1."""
-    return np.array([int(name, 16) < share * 2**64 for name in digests], dtype=bool)
+def on_test_side(digests: "pd.Series[str]", rule: Split) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+    """Tell which rows fall on the judging side: digests are spread evenly, each draw takes the next share of them."""
+    first = round((rule.draw - 1) * rule.test_share * 2**64)
+    return np.array([(int(name, 16) - first) % 2**64 < rule.test_share * 2**64 for name in digests], dtype=bool)
 
 
 def frozen(config: Config) -> frozenset[str]:
@@ -107,14 +109,14 @@ def frozen(config: Config) -> frozenset[str]:
     if head != seal_of(rest, config) or not rest:
         raise Refusal(
             f"{config.split.test_part} is not the list that was frozen with this SPLIT: it was changed by hand, or"
-            " test_share was; restore it from git, or begin a new test part by `make freeze`"
+            " test_share or draw was; restore it from git, or begin a new test part by `make freeze`"
         )
     return frozenset(rest.split())
 
 
 def seal_of(listed: str, config: Config) -> str:
-    """Return the first line of a list of row digests: it holds for these digests and this share only."""
-    return f"share {config.split.test_share:.6f}, SHA-256 {digest(listed.encode())}"
+    """Return the first line of a list of row digests: it holds for these digests, this share and draw only."""
+    return f"share {config.split.test_share:.6f}, draw {config.split.draw}, SHA-256 {digest(listed.encode())}"
 
 
 def split(frame: pd.DataFrame, config: Config) -> Parts:
@@ -134,7 +136,7 @@ def split(frame: pd.DataFrame, config: Config) -> Parts:
             f" {config.data}: changed or removed rows cannot judge; restore them, or start a new part by `make freeze`"
         )
     in_test = names.isin(kept).to_numpy()
-    held_back = on_test_side(names, config.split.test_share) | in_test
+    held_back = on_test_side(names, config.split) | in_test
     named = frame.set_axis(pd.Index(names, name="row"), axis=0)
     parts = Parts(train=named[~held_back], test=named[in_test], window=named[held_back & ~in_test])
     if parts.train.empty:

@@ -21,8 +21,8 @@ from train.view import Run, Version
 from validation import contract
 from validation.code import code_digest, file_digest
 from validation.contract import Config
-from validation.rules import PERFORMANCE_METRICS
 from validation.script import ROOT, Refusal, digest, digest_of, door, log, parser, result
+from validation.words.bounds import PERFORMANCE_METRICS
 
 if TYPE_CHECKING:
     from train.data import Parts
@@ -34,9 +34,9 @@ AROUND = (
     "train/registry.py",
     "train/view.py",
     "validation/code.py",
-    "validation/expectations.py",
-    "validation/limits.py",
-    "validation/rules.py",
+    "validation/words/expectations.py",
+    "validation/words/limits.py",
+    "validation/words/rules.py",
     "validation/script.py",
 )
 LOCK = "requirements.txt"
@@ -130,7 +130,7 @@ def _test_metrics(folder: Path, parts: "Parts", config: Config) -> dict[str, flo
     """Measure the sealed model on the frozen test part, for the record; the gates measure again and decide."""
     from serve.model import Model
     from train.data import as_columns, model_inputs, outcomes
-    from validation.metrics import measure
+    from validation.measures.metrics import measure
 
     inputs = model_inputs(parts.test, config.inputs)
     outputs = Model(folder).outputs(as_columns(inputs)).astype("float64")

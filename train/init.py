@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     config = contract.load()
     frame = load(config)
     names = row_digests(frame, config)
-    test = sorted(set(names[on_test_side(names, config.split.test_share)]))
+    test = sorted(set(names[on_test_side(names, config.split)]))
     if not test:
         raise Refusal(f"SPLIT.test_share={config.split.test_share:g} leaves no row of {len(frame)} to judge with")
     with writing(ROOT / config.split.test_part) as file:

@@ -12,8 +12,8 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder
 
-from validation.columns import Category
 from validation.contract import Config
+from validation.words.columns import Category
 
 ESTIMATOR = "estimator"  # the step that takes the sample weights
 

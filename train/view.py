@@ -44,7 +44,20 @@ class View:
 
     def champion(self) -> Version | None:
         """Return the version in service, or None when there has been none yet."""
-        number = self.aliases.get("champion")
+        return self._named("champion")
+
+    def anchor(self) -> Version | None:
+        """Return the first accepted version of this line of models, or None when there has been none yet."""
+        return self._named("anchor")
+
+    def looks(self, version: Version) -> int:
+        """Count the models that the test part of a version has judged, it included; equal models count once."""
+        part = version.tags.get("test-part")
+        alike = (other for other in self.versions.values() if other.tags.get("test-part") == part)
+        return len({version.digest, *(other.digest for other in alike if other.number <= version.number)})
+
+    def _named(self, alias: str) -> Version | None:
+        number = self.aliases.get(alias)
         return None if number is None else self.version(number)
 
 

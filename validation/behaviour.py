@@ -13,17 +13,17 @@ from collections.abc import Sequence
 
 from validation.candidate import Candidate, run_gate
 from validation.contract import Config
-from validation.gate import Measure
+from validation.gate import Judgement
 from validation.script import door
 
 
-def judge(candidate: Candidate, config: Config) -> list[Measure]:
+def judge(candidate: Candidate, config: Config) -> Judgement:
     """Measure what always holds, then each line of BEHAVIOUR."""
-    from validation.checks import always, declared
     from validation.judged import judge_candidate
+    from validation.measures.checks import always, declared
 
     judged = judge_candidate(candidate.folder, config)
-    return [*always(judged, config), *declared(judged, config)]
+    return Judgement([*always(judged, config), *declared(judged, config)])
 
 
 @door

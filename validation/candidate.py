@@ -12,31 +12,38 @@ from train.source import data_digest
 from train.view import Version
 from validation import contract
 from validation.contract import Config
-from validation.gate import Measure, Verdict, decide
+from validation.gate import Judgement, Verdict, decide
 from validation.keys import key_of
 from validation.script import parser, version_number
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A version under judgement: its sealed folder, and the champion's where the gate compares."""
+    """A version under judgement: its sealed folder, and those of champion and anchor where the gate compares.
+
+    A folder is None where there is no such version, or it is the very model under judgement. `looks` counts the models
+    that this test part has judged, this one included.
+    """
 
     version: Version
     folder: Path
-    champion: Version | None
-    champion_folder: Path | None
+    champion: Version | None = None
+    champion_folder: Path | None = None
+    anchor: Version | None = None
+    anchor_folder: Path | None = None
+    looks: int = 1
 
 
 def run_gate(
     gate: str,
     manual: str | None,
     argv: Sequence[str] | None,
-    work: Callable[[Candidate, Config], Sequence[Measure]],
+    work: Callable[[Candidate, Config], Judgement],
     compares: bool = False,
 ) -> int:
     """Judge the version on the command line by one gate; return the exit code.
 
-    `work` gives its measures; a gate that `compares` is handed the champion's folder as well.
+    A gate that `compares` is handed the folders of champion and anchor as well.
     """
     options = parser(manual)
     options.add_argument("--model-version", type=version_number, required=True, help="the registered version to judge")
@@ -55,18 +62,32 @@ def run_gate(
         return not compares or promoted or (standing.champion_version, standing.champion_digest) == against
 
     def judge() -> Verdict:
-        other = champion if champion and champion.digest != version.digest else None
-        folder = registry.model_folder(version)
-        candidate = Candidate(version, folder, champion, registry.model_folder(other) if other else None)
+        anchor = view.anchor() if compares else None
+        candidate = Candidate(
+            version,
+            registry.model_folder(version),
+            champion,
+            _folder(champion, version),
+            anchor,
+            _folder(anchor, version),
+            view.looks(version),
+        )
+        judgement = work(candidate, config)
         return Verdict(
             gate=gate,
             key=key,
             data_digest=data,
-            measures=tuple(work(candidate, config)),
+            measures=tuple(judgement.measures),
             model_version=number,
             model_digest=version.digest,
             champion_version=against[0],
             champion_digest=against[1],
+            anchor_version=judgement.anchor_version,
+            evidence=judgement.evidence,
         )
 
     return decide(gate, key, judge, still)
+
+
+def _folder(other: Version | None, version: Version) -> Path | None:
+    return registry.model_folder(other) if other and other.digest != version.digest else None

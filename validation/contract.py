@@ -10,38 +10,43 @@ import sys
 import traceback
 from dataclasses import dataclass
 
-from serve.words import MISSING, RECORDS
-from validation.columns import Binary, Category, Classes, Column, Number, Quantity, Target, require
-from validation.expectations import Determines, Duplicates, Expectation, MissingShare, Resembles, Rows, Share
-from validation.limits import check_limits
-from validation.rules import (
-    FAIRNESS_METRICS,
-    PERFORMANCE_METRICS,
-    Direction,
-    Gate,
-    Groups,
-    Invariance,
-    Model,
-    Service,
-    Split,
-    check_gate,
-)
+from serve.words import MISSING
 from validation.script import ROOT, Refusal
+from validation.words.behaviours import (
+    Behaviour,
+    Cases,
+    Direction,
+    Invariance,
+    Missing,
+    Noise,
+    StableExplanation,
+    WorstSlice,
+)
+from validation.words.bounds import Gate
+from validation.words.columns import Binary, Category, Classes, Column, Number, Quantity, Target
+from validation.words.expectations import Determines, Duplicates, Expectation, MissingShare, Resembles, Rows, Share
+from validation.words.limits import check_limits
+from validation.words.names import check_names
+from validation.words.settings import Cost, Groups, Model, Service, Split, Waiver
 
 __all__ = [
     "MISSING",
     "Binary",
+    "Cases",
     "Category",
     "Classes",
     "Config",
+    "Cost",
     "Determines",
     "Direction",
     "Duplicates",
     "Gate",
     "Groups",
     "Invariance",
+    "Missing",
     "MissingShare",
     "Model",
+    "Noise",
     "Number",
     "Quantity",
     "Resembles",
@@ -49,6 +54,9 @@ __all__ = [
     "Service",
     "Share",
     "Split",
+    "StableExplanation",
+    "Waiver",
+    "WorstSlice",
     "load",
 ]  # fmt: skip
 
@@ -70,10 +78,14 @@ class Config:
     split: Split
     seed: int
     performance: tuple[Gate, ...]
+    looks: int
+    calibration: str
     groups: Groups
     fairness: tuple[Gate, ...]
-    behaviour: tuple[Direction | Invariance, ...]
+    waivers: tuple[Waiver, ...]
+    behaviour: tuple[Behaviour, ...]
     parity: float
+    cost: Cost
     service: Service
 
     @property
@@ -87,69 +99,8 @@ class Config:
         return (*(column.name for column in self.features), self.target.name)
 
     def __post_init__(self) -> None:
-        names = list(self.columns)
-        twice = sorted({name for name in names if names.count(name) > 1})
-        require(not twice, f"column {', '.join(twice)} is declared twice")
-        require(bool(self.inputs), "FEATURES: the model needs at least one column that is not hidden")
-        require(RECORDS not in names, f"column {RECORDS!r} would clash with the request's own key; rename it in load")
-        self._columns_exist()
-        self._gates_are_measured()
-        self._behaviour_is_possible()
+        check_names(self)
         check_limits(self)
-
-    def _columns_exist(self) -> None:
-        for name in self.key:
-            require(name in self.columns, f"KEY names {name!r}, which no column declares")
-        declared = {column.name: column for column in self.features}
-        for name in self.sensitive:
-            require(
-                isinstance(declared.get(name), Category),
-                f"SENSITIVE names {name!r}, which no Category of FEATURES declares",
-            )
-        if self.model.reweigh_by is not None:
-            require(
-                self.model.reweigh_by in self.sensitive,
-                f"MODEL: reweigh_by {self.model.reweigh_by!r} is not in SENSITIVE",
-            )
-            require(self.target.kind != "quantity", "MODEL: reweighing needs labels, the target is a Quantity")
-        for rule in self.dataset:
-            named = [getattr(rule, field) for field in ("column", "other") if hasattr(rule, field)]
-            if isinstance(rule, Share) and rule.where is not None:
-                named.append(rule.where[0])
-            for column in named:
-                require(column in self.columns, f"DATASET: {rule!r} names {column!r}, which no column declares")
-        require(
-            any(isinstance(rule, Rows) for rule in self.dataset),
-            "DATASET: a Rows bound is needed; an empty table passes all else",
-        )
-
-    def _gates_are_measured(self) -> None:
-        require(bool(self.performance), "PERFORMANCE: a model that no gate judges cannot be promoted; name a metric")
-        for gate in self.performance:
-            check_gate("PERFORMANCE", gate, self.target.kind, PERFORMANCE_METRICS[self.target.kind])
-            require(gate.by is None, f"PERFORMANCE: Gate({gate.metric!r}): groups are judged under FAIRNESS")
-        for gate in self.fairness:
-            check_gate("FAIRNESS", gate, self.target.kind, FAIRNESS_METRICS[self.target.kind])
-            require(gate.by in self.sensitive, f"FAIRNESS: Gate({gate.metric!r}): by={gate.by!r} is not in SENSITIVE")
-            require(gate.lose_at_most is None, f"FAIRNESS: Gate({gate.metric!r}): give at_most or at_least")
-        judged = {gate.by for gate in self.fairness}
-        require(
-            not self.fairness or judged == set(self.sensitive),
-            f"FAIRNESS: no gate judges by {', '.join(sorted(set(self.sensitive) - judged))}; add one",
-        )
-        require(bool(self.fairness) or not self.sensitive, "FAIRNESS is empty although SENSITIVE names columns")
-
-    def _behaviour_is_possible(self) -> None:
-        declared = {column.name: column for column in self.features}
-        for rule in self.behaviour:
-            what = f"BEHAVIOUR: {type(rule).__name__}({rule.feature!r})"
-            require(rule.feature in declared, f"{what}: no column of FEATURES has this name")
-            if isinstance(rule, Direction):
-                require(
-                    isinstance(declared[rule.feature], Number) and not declared[rule.feature].hidden,
-                    f"{what}: a direction needs a Number that the model sees",
-                )
-                require(self.target.kind != "classes", f"{what}: a direction needs a Binary or a Quantity target")
 
 
 def load() -> Config:

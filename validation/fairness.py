@@ -13,21 +13,24 @@ from collections.abc import Sequence
 
 from validation.candidate import Candidate, run_gate
 from validation.contract import Config
-from validation.gate import Measure
+from validation.gate import Judgement
+from validation.gate import judged as held
 from validation.script import door
+from validation.words.bounds import Bound
 
 
-def judge(candidate: Candidate, config: Config) -> list[Measure]:
+def judge(candidate: Candidate, config: Config) -> Judgement:
     """Measure each gate of FAIRNESS, then show every group."""
-    from validation.groups import judge_groups
     from validation.judged import judge_candidate
+    from validation.measures.groups import judge_groups
 
     judged = judge_candidate(candidate.folder, config)
     if not config.sensitive:
         why = "SENSITIVE is empty in config.py: nothing is known of groups"
-        return [Measure("groups judged", "", 0.0, "", len(judged.rows), "shown", why)]
+        nothing = held("gates that were not measured", "", 0.0, Bound(at_most=0), len(judged.rows), why)
+        return Judgement([nothing])
     choices = judged.model.choices(judged.outputs).astype("float64") if config.target.labels else judged.outputs[:, 0]
-    return judge_groups(judged.rows, judged.outcome, choices, config)
+    return Judgement(judge_groups(judged.rows, judged.outcome, choices, config))
 
 
 @door

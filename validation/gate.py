@@ -1,21 +1,26 @@
 """What every gate does alike: measure against a bound, fail closed, write a verdict, print a table.
 
 A verdict is `build/verdicts/<gate>.json`. Its `key` is a digest of everything the gate looked at (model, data, bounds,
-code): while that is unchanged the verdict stands and is not worked out again.
+code): while that is unchanged the verdict stands and is not worked out again. Its `seal` is a digest of all the rest:
+a file that was edited is no verdict.
 """
 
 import dataclasses
 import json
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from validation.script import BUILD, NO, YES, Refusal, log, result, to_json, writing
+from validation.pages.cells import number_text, table
+from validation.script import BUILD, NO, YES, Refusal, digest_of, log, result, to_json, writing
+from validation.words.bounds import Bound
 
 VERDICTS = BUILD / "verdicts"
-PASSING = ("pass", "same", "first", "shown")  # same as the champion; nothing to compare with; shown but not judged
+JUDGED = ("pass", "same", "first", "waived")  # same as the champion; nothing to compare with; a waiver is in force
+UNJUDGED = ("shown", "insufficient")  # told, never a pass: no bound, or too few rows
+PASSING = (*JUDGED, *UNJUDGED)
 
 
 @dataclass(frozen=True)
@@ -25,7 +30,7 @@ class Measure:
     measure: str
     group: str
     value: float | None
-    bound: str
+    bound: Bound | None
     n: int
     verdict: str
     why: str
@@ -35,6 +40,41 @@ class Measure:
     def __post_init__(self) -> None:
         if self.verdict not in (*PASSING, "fail"):
             raise ValueError(f"{self.verdict!r} is no verdict")
+        if self.verdict == "pass" and not (self.bound and self.bound.holds(self.value, self.interval)):
+            raise ValueError(f"{self.measure}: {self.value} does not pass {self.bound}")
+
+
+def judged(
+    measure: str,
+    group: str,
+    value: float | None,
+    bound: Bound,
+    n: int,
+    why: str,
+    interval: tuple[float, float] | None = None,
+    champion: float | None = None,
+) -> Measure:
+    """Hold a value against its bound; what is not finite, or was measured on no row, fails."""
+    known = None if interval is None or not all(map(math.isfinite, interval)) else interval
+    verdict = "pass" if n > 0 and bound.holds(value, known) else "fail"
+    return Measure(measure, group, finite_or_none(value), bound, n, verdict, why, known, finite_or_none(champion))
+
+
+def shown(
+    measure: str, group: str, value: float | None, n: int, why: str, interval: tuple[float, float] | None = None
+) -> Measure:
+    """Tell a value that nothing judges."""
+    known = None if interval is None or not all(map(math.isfinite, interval)) else interval
+    return Measure(measure, group, finite_or_none(value), None, n, "shown", why, known)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a gate's work gives: its lines, the anchor it compared with, and what the report draws."""
+
+    measures: Sequence[Measure]
+    anchor_version: int | None = None
+    evidence: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -49,29 +89,19 @@ class Verdict:
     model_digest: str | None = None
     champion_version: int | None = None
     champion_digest: str | None = None
+    anchor_version: int | None = None
+    evidence: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
-        """A verdict passes when it measured something and none of it failed."""
-        return bool(self.measures) and all(measure.verdict in PASSING for measure in self.measures)
+        """A verdict passes when it judged something and none of it failed."""
+        words = {measure.verdict for measure in self.measures}
+        return not words.isdisjoint(JUDGED) and words <= set(PASSING)
 
 
-def within(value: float | None, at_least: float | None = None, at_most: float | None = None) -> str:
-    """Judge a value against one bound; NaN, infinity and None fail.
-
-    Raises ValueError unless exactly one bound is given.
-    """
-    if (at_least is None) == (at_most is None):
-        raise ValueError("exactly one bound is needed")
-    if value is None or not math.isfinite(value):
-        return "fail"
-    held = value >= at_least if at_least is not None else value <= (at_most if at_most is not None else math.nan)
-    return "pass" if held else "fail"
-
-
-def finite_or_none(value: float) -> float | None:
+def finite_or_none(value: float | None) -> float | None:
     """Return the value as JSON can hold it."""
-    return float(value) if math.isfinite(value) else None
+    return float(value) if value is not None and math.isfinite(value) else None
 
 
 def decide(gate: str, key: str, work: Callable[[], Verdict], still: Callable[[Verdict], bool] | None = None) -> int:
@@ -84,8 +114,7 @@ def decide(gate: str, key: str, work: Callable[[], Verdict], still: Callable[[Ve
     if standing is None or not (still is None or still(standing)):
         path.unlink(missing_ok=True)  # if the work below crashes, no older verdict may be taken for its result
         standing = work()
-        with writing(path) as file:
-            file.write(to_json(dataclasses.asdict(standing) | {"passed": standing.passed}))
+        write(path, standing)
     else:
         log(f"{gate}: nothing that it looks at has changed; the verdict stands")
     result(f"### {gate.capitalize()}: {'pass' if standing.passed else 'FAIL'}\n\n{table(standing.measures)}")
@@ -102,13 +131,21 @@ def _standing(path: Path, key: str) -> Verdict | None:
     return verdict if verdict.key == key else None
 
 
+def write(path: Path, verdict: Verdict) -> None:
+    """Write a verdict file under its seal."""
+    content = dataclasses.asdict(verdict) | {"passed": verdict.passed}
+    with writing(path) as file:
+        file.write(to_json(content | {"seal": digest_of(content)}))
+
+
 def read(path: Path) -> Verdict:
     """Read a verdict file.
 
-    Raises Refusal when it is missing, malformed, or its overall verdict is not the one its measures give.
+    Raises Refusal when it is missing, malformed, edited, or says of itself what its measures do not.
     """
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        seal, sealed = content.pop("seal"), digest_of(content)
         claimed = content.pop("passed")
         measures = tuple(_measure(line) for line in content.pop("measures"))
         verdict = Verdict(measures=measures, **content)
@@ -116,14 +153,15 @@ def read(path: Path) -> Verdict:
         raise Refusal(f"{path.name}: the verdict is missing; run its gate") from None
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise Refusal(f"{path.name} is no verdict ({type(error).__name__}: {error}); run its gate again") from None
-    if claimed is not verdict.passed or verdict.gate != path.stem:
-        raise Refusal(f"{path.name} contradicts itself; run its gate again")
+    if seal != sealed or claimed is not verdict.passed or verdict.gate != path.stem:
+        raise Refusal(f"{path.name} is not as its gate wrote it; run its gate again")
     return verdict
 
 
 def _measure(line: dict[str, Any]) -> Measure:
-    interval = line.pop("interval")
-    return Measure(interval=None if interval is None else (interval[0], interval[1]), **line)
+    interval, bound = line.pop("interval"), line.pop("bound")
+    ends = None if interval is None else (float(interval[0]), float(interval[1]))
+    return Measure(interval=ends, bound=None if bound is None else Bound(**bound), **line)
 
 
 def sentences(verdict: Verdict) -> list[str]:
@@ -133,35 +171,13 @@ def sentences(verdict: Verdict) -> list[str]:
     for line in verdict.measures:
         if line.verdict not in PASSING:
             group = f" ({line.group})" if line.group else ""
-            value = number_text(line.value)
-            said.append(f"{verdict.gate}: {of}: {line.measure}{group} is {value}, bound: {line.bound}; {line.why}")
-    return said or ([] if verdict.passed else [f"{verdict.gate}: {of}: nothing was measured, so nothing is proven"])
+            said.append(
+                f"{verdict.gate}: {of}: {line.measure}{group} is {number_text(line.value)}{_until(line)},"
+                f" bound: {line.bound or 'none'}; {line.why}"
+            )
+    return said or ([] if verdict.passed else [f"{verdict.gate}: {of}: nothing was judged, so nothing is proven"])
 
 
-def table(measures: Sequence[Measure]) -> str:
-    """Write measures as a Markdown table."""
-    head = ("measure", "group", "value", "interval", "champion", "bound", "n", "verdict", "why")
-    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
-    for line in measures:
-        interval = f"{number_text(line.interval[0])} to {number_text(line.interval[1])}" if line.interval else ""
-        champion = number_text(line.champion) if line.champion is not None else ""
-        facts = (line.measure, line.group, number_text(line.value), interval, champion, line.bound, str(line.n))
-        verdict = line.verdict if line.verdict in PASSING else f"**{line.verdict}**"
-        cells = [*map(cell_text, facts), verdict, cell_text(line.why)]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
-
-
-def cell_text(text: str) -> str:
-    """Make a text safe in a cell of a Markdown table, whatever the data hold."""
-    safe = "".join(character if character.isprintable() else " " for character in text)
-    for character in "\\|<`*[]@":
-        safe = safe.replace(character, f"&#{ord(character)};")
-    return safe
-
-
-def number_text(value: float | None) -> str:
-    """Write a number as tables show it: whole numbers whole, others with four digits."""
-    if value is None:
-        return "none"
-    return f"{value:.0f}" if value == round(value) and abs(value) < 1e15 else f"{value:.4g}"
+def _until(line: Measure) -> str:
+    """Tell the end of the interval, where that is what the bound holds."""
+    return f", up to {line.interval[1]:.4g}" if line.interval and line.bound and line.bound.lost else ""

@@ -10,9 +10,9 @@ import pandas as pd
 from serve.bundle import BundleError
 from serve.model import Model
 from train.data import as_columns, load, model_inputs, outcomes, split
-from validation.columns import Number
 from validation.contract import Config
 from validation.script import Refusal
+from validation.words.columns import Number
 
 Array = npt.NDArray[np.float64]
 

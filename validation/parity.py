@@ -9,16 +9,18 @@ Exits   0 they agree, 1 they do not, 2 used or set up wrongly, 3 the outside fai
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from validation.asked import NOTHING_FLIPS
 from validation.candidate import Candidate, run_gate
 from validation.contract import Config
-from validation.gate import Measure
+from validation.gate import Judgement, Measure
 from validation.script import door
+from validation.words.bounds import Bound
 
 if TYPE_CHECKING:
     from validation.judged import Array, Judged
 
 
-def judge(candidate: Candidate, config: Config) -> list[Measure]:
+def judge(candidate: Candidate, config: Config) -> Judgement:
     """Compare outputs on the test rows, in another order, and on the golden rows."""
     import numpy as np
     import pandas as pd
@@ -36,34 +38,24 @@ def judge(candidate: Candidate, config: Config) -> list[Measure]:
     golden = read_json(candidate.folder / "golden.json")
     columns = {spec["name"]: [row[spec["name"]] for row in golden["rows"]] for spec in judged.model.inputs}
     served = judged.model.outputs(columns).astype("float64")
-    return measures + _compared("golden rows", served, np.array(golden["fitted"]), judged, config)
+    return Judgement(measures + _compared("golden rows", served, np.array(golden["fitted"]), judged, config))
 
 
 def _compared(rows: str, served: "Array", fitted: "Array", judged: "Judged", config: Config) -> list[Measure]:
     import numpy as np
 
-    from validation.gate import finite_or_none, within
+    from validation.gate import judged as held
 
-    n = len(served)
+    n, bound = len(served), Bound(at_most=config.parity)
     if n == 0 or served.shape != fitted.shape:
         why = f"service and training recorded {served.shape} and {fitted.shape} outputs"
-        return [Measure("largest difference", rows, None, f"at most {config.parity:g}", n, "fail", why)]
+        return [held("largest difference", rows, None, bound, n, why)]
     gap = float(np.abs(served - fitted).max() / judged.model.target.get("range", 1.0))  # NaN stays NaN, and fails
-    flipped = float((judged.model.choices(served) != judged.model.choices(fitted)).sum())
     why = "the service must give what was judged and fitted"
-    measures = [
-        Measure(
-            "largest difference",
-            rows,
-            finite_or_none(gap),
-            f"at most {config.parity:g}",
-            n,
-            within(gap, at_most=config.parity),
-            why,
-        )
-    ]
+    measures = [held("largest difference", rows, gap, bound, n, why)]
     if judged.model.labels:
-        measures.append(Measure("flipped labels", rows, flipped, "at most 0", n, within(flipped, at_most=0), why))
+        flipped = float((judged.model.choices(served) != judged.model.choices(fitted)).sum())
+        measures.append(held("flipped labels", rows, flipped, NOTHING_FLIPS, n, why))
     return measures
 
 

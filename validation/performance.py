@@ -9,24 +9,24 @@ Exits   0 all bounds hold, 1 one does not, 2 used or set up wrongly, 3 the outsi
 must stay within it. The first model ever has no champion: that is said, and no failure.
 """
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from validation.candidate import Candidate, run_gate
 from validation.contract import Config
-from validation.gate import Measure, finite_or_none, within
-from validation.rules import PERFORMANCE_METRICS, Gate
+from validation.gate import Judgement, Measure
 from validation.script import door
+from validation.words.bounds import PERFORMANCE_METRICS, Gate
 
 if TYPE_CHECKING:
     from validation.judged import Judged
 
 
-def judge(candidate: Candidate, config: Config) -> list[Measure]:
+def judge(candidate: Candidate, config: Config) -> Judgement:
     """Measure each gate of PERFORMANCE."""
+    from validation.gate import judged as held
     from validation.judged import UnlikeError, judge_candidate, judge_rows
-    from validation.metrics import measure
+    from validation.measures.metrics import measure
 
     judged = judge_candidate(candidate.folder, config)
     rows = judged.rows
@@ -46,30 +46,19 @@ def judge(candidate: Candidate, config: Config) -> list[Measure]:
             measures.append(_compared(gate, candidate, judged, champion, unlike, config))
             continue
         value = measure(gate.metric, judged.outcome, judged.outputs)
-        verdict = within(value, at_least=gate.at_least, at_most=gate.at_most)
         shown = measure(gate.metric, champion.outcome, champion.outputs) if champion else None
-        measures.append(
-            Measure(
-                gate.metric,
-                "",
-                finite_or_none(value),
-                gate.bound,
-                len(rows),
-                verdict,
-                gate.why,
-                champion=None if shown is None else finite_or_none(shown),
-            )
-        )
-    return measures
+        measures.append(held(gate.measure, "", value, gate.bound, len(rows), gate.why, champion=shown))
+    return Judgement(measures)
 
 
 def _compared(
     gate: Gate, candidate: Candidate, judged: "Judged", champion: "Judged | None", unlike: str, config: Config
 ) -> Measure:
     """Measure how much the candidate loses against the champion on the same rows."""
-    from validation.metrics import lost, lost_interval, measure
+    from validation.gate import judged as held
+    from validation.measures.metrics import lost, lost_interval, measure
 
-    name, n = f"{gate.metric} lost to the champion", len(judged.outcome)
+    name, n = gate.measure, len(judged.outcome)
     if candidate.champion is None:
         return Measure(name, "", None, gate.bound, n, "first", "there is no champion yet: nothing to lose against")
     against = f"version {candidate.champion.number}"
@@ -81,18 +70,7 @@ def _compared(
     theirs = measure(gate.metric, champion.outcome, champion.outputs)
     loss = lost(up, theirs, measure(gate.metric, judged.outcome, judged.outputs))
     low, high = lost_interval(gate.metric, up, judged.outcome, champion.outputs, judged.outputs, config.seed)
-    known = math.isfinite(loss) and math.isfinite(low) and math.isfinite(high)
-    return Measure(
-        name,
-        against,
-        finite_or_none(loss),
-        gate.bound,
-        n,
-        within(high, at_most=gate.lose_at_most) if known else "fail",
-        gate.why,
-        interval=(low, high) if known else None,
-        champion=finite_or_none(theirs),
-    )
+    return held(name, against, loss, gate.bound, n, gate.why, interval=(low, high), champion=theirs)
 
 
 @door

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from validation.columns import Number
 from validation.contract import Config
-from validation.expectations import Resembles
 from validation.script import ROOT, Refusal
+from validation.words.columns import Number
+from validation.words.expectations import Resembles
 
 BINS = 10  # per number, of about equal counts
 

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from train import registry
 from train.view import Version
 from validation import contract
-from validation.gate import Measure, cell_text, number_text, table
+from validation.gate import Measure
 from validation.keys import DATA_GATES, MODEL_GATES
+from validation.pages.cells import HEADS, cell_text, cells, table
 from validation.script import BUILD, NO, YES, door, log, parser, result, version_number, writing
 from validation.verdicts import Collected, collect
 
@@ -68,15 +69,8 @@ def page(version: Version, collected: Collected, model: str) -> str:
 
 
 def _rows(measures: Sequence[Measure]) -> str:
-    heads = ("measure", "group", "value", "interval", "champion", "bound", "n", "verdict", "why")
-    rows = []
-    for line in measures:
-        interval = " to ".join(map(number_text, line.interval)) if line.interval else ""
-        champion = number_text(line.champion) if line.champion is not None else ""
-        value = number_text(line.value)
-        cells = (line.measure, line.group, value, interval, champion, line.bound, str(line.n), line.verdict, line.why)
-        rows.append("".join(f"<td class={line.verdict}>{html.escape(cell)}</td>" for cell in cells))
-    head_row = "".join(f"<th scope=col>{head}</th>" for head in heads)
+    rows = ["".join(f"<td class={line.verdict}>{html.escape(cell)}</td>" for cell in cells(line)) for line in measures]
+    head_row = "".join(f"<th scope=col>{head}</th>" for head in HEADS)
     body = "".join(f"<tr>{row}</tr>" for row in rows)
     return f"<table><thead><tr>{head_row}</tr></thead><tbody>{body}</tbody></table>"
 

@@ -7,10 +7,12 @@ import pandas as pd
 import pandera.errors
 import pandera.pandas as pa
 
-from validation.columns import Category, Number, Quantity
 from validation.contract import Config
-from validation.gate import Measure
+from validation.gate import Measure, judged
+from validation.words.bounds import Bound
+from validation.words.columns import Category, Number, Quantity
 
+NONE = Bound(at_most=0)
 EXAMPLES = 3  # rows quoted for each broken rule
 
 
@@ -66,7 +68,7 @@ def broken_promises(frame: pd.DataFrame, config: Config) -> list[Measure]:
         schema_of(config).validate(frame, lazy=True)
     except pandera.errors.SchemaErrors as error:
         return _grouped(error.failure_cases, frame, config)
-    return [Measure("rows that break a rule", "", 0.0, "at most 0", len(frame), "pass", "each row keeps the contract")]
+    return [judged("rows that break a rule", "", 0.0, NONE, len(frame), "each row keeps the contract")]
 
 
 def _grouped(cases: pd.DataFrame, frame: pd.DataFrame, config: Config) -> list[Measure]:
@@ -88,13 +90,12 @@ def _grouped(cases: pd.DataFrame, frame: pd.DataFrame, config: Config) -> list[M
         quoted = "; ".join(_quote(row, value, rule, config) for row, value in list(distinct.items())[:EXAMPLES])
         more = f" and {len(distinct) - EXAMPLES} more" if len(distinct) > EXAMPLES else ""
         measures.append(
-            Measure(
+            judged(
                 f"{column} {rule}",
                 "",
                 float(len(distinct)),
-                "broken by at most 0 rows",
+                NONE,
                 len(frame),
-                "fail",
                 f"{config.data}: {quoted or 'column ' + column}{more}",
             )
         )

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from train.view import Version
+from validation.asked import unanswered
 from validation.contract import Config
 from validation.gate import VERDICTS, Verdict, read, sentences
 from validation.keys import DATA_GATES, MODEL_GATES, key_of
@@ -34,7 +35,7 @@ def collect(version: Version, config: Config) -> Collected:
             faults.append(f"{gate}: {refusal}")
             continue
         verdicts[gate] = verdict
-        faults += _strangeness(verdict, version, config) or sentences(verdict)
+        faults += _strangeness(verdict, version, config) or [*sentences(verdict), *unanswered(verdict, config)]
     return Collected(verdicts, tuple(faults))
 
 

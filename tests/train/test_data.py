@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from train.data import load, model_inputs, on_test_side, outcomes, row_digests, split
 from train.source import data_digest
-from validation.columns import Binary, Category, Number
 from validation.script import Refusal
+from validation.words.columns import Binary, Category, Number
 
 SMALL = ("amount", "colour", "answer")
 rows_of = st.lists(
@@ -79,7 +79,7 @@ def test_new_rows_never_judge_before_a_freeze(frame, config) -> None:
 
 def test_a_changed_test_row_is_refused(frame, config) -> None:
     """A row of the frozen part that is gone or changed cannot judge."""
-    first = np.flatnonzero(on_test_side(row_digests(frame, config), config.split.test_share))[0]
+    first = np.flatnonzero(on_test_side(row_digests(frame, config), config.split))[0]
     changed = frame.copy()
     changed.loc[first, "age"] = 18 if changed.loc[first, "age"] != 18 else 19
     with pytest.raises(Refusal, match=r"1 of the 16185 rows of the frozen test part"):

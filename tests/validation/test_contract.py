@@ -4,10 +4,11 @@ import math
 
 import pytest
 
-from validation.columns import Binary, Category, Classes, Number, Quantity
 from validation.contract import Config
-from validation.rules import FAIRNESS_METRICS, PERFORMANCE_METRICS, Direction, Gate
 from validation.script import Refusal
+from validation.words.behaviours import Direction
+from validation.words.bounds import FAIRNESS_METRICS, PERFORMANCE_METRICS, Gate
+from validation.words.columns import Binary, Category, Classes, Number, Quantity
 
 
 def test_the_model_sees_no_hidden_column(config: Config) -> None:
@@ -116,7 +117,7 @@ def test_a_value_that_means_nothing_is_refused(wrong) -> None:
 
 def test_every_metric_that_config_may_name_is_measured() -> None:
     """The names that config.py may use are those that the gates know, for each kind of target."""
-    from validation.metrics import METRICS
+    from validation.measures.metrics import METRICS
 
     named = {metric for metrics in PERFORMANCE_METRICS.values() for metric in metrics}
     assert set(METRICS) == named

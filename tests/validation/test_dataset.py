@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from validation.expectations import Resembles, Share
 from validation.reference import reference_of
 from validation.table_rules import judge
+from validation.words.expectations import Resembles, Share
 
 
 def red(frame: pd.DataFrame, config, tmp_path) -> set[str]:

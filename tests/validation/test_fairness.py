@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from validation.columns import Category
 from validation.fairness import judge
-from validation.groups import judge_groups, measure
-from validation.rules import Gate, Groups
+from validation.measures.groups import judge_groups, measure
+from validation.words.bounds import Gate
+from validation.words.columns import Category
+from validation.words.settings import Groups
 
 
 def verdicts(measures) -> dict[str, str]:
@@ -17,7 +18,7 @@ def verdicts(measures) -> dict[str, str]:
 
 def test_the_default_model_passes(candidate, made, config) -> None:
     """The reweighed model keeps every bound, and small groups are shown, not judged."""
-    measures = judge(candidate(made("default")), config)
+    measures = judge(candidate(made("default")), config).measures
     assert set(verdicts(measures).values()) == {"pass"}
     small = {line.group for line in measures if line.why == "too small to be judged"}
     assert {"race: Amer-Indian-Eskimo", "race: Other"} == small
@@ -26,15 +27,15 @@ def test_the_default_model_passes(candidate, made, config) -> None:
 def test_a_plain_model_fails_by_demographic_parity(candidate, made, config) -> None:
     """Without reweighing the same recipe is refused: what the default passes for is the mitigation."""
     plain = made("plain", model=replace(config.model, reweigh_by=None, reweigh_strength=0.0))
-    found = verdicts(judge(candidate(plain), config))
-    assert "fail" == found["demographic_parity_difference sex: Female, Male"]
+    found = verdicts(judge(candidate(plain), config).measures)
+    assert "fail" == found["demographic_parity_difference by sex sex: Female, Male"]
 
 
 def test_an_overcorrected_model_fails_by_equalized_odds(candidate, made, config) -> None:
     """Reweighing at full strength bends the true positive rates, and is refused."""
     full = made("full", model=replace(config.model, reweigh_strength=1.0))
-    found = verdicts(judge(candidate(full), config))
-    assert "fail" == found["equalized_odds_difference sex: Female, Male"]
+    found = verdicts(judge(candidate(full), config).measures)
+    assert "fail" == found["equalized_odds_difference by sex sex: Female, Male"]
 
 
 def groups_of(rows, config, choice):
@@ -46,8 +47,8 @@ def test_a_model_that_prefers_one_group_fails(rows, config) -> None:
     """Every positive of one group found, none of the other's: red, by both metrics."""
     men = (rows["sex"] == "Male").to_numpy()
     found = verdicts(groups_of(rows, config, lambda outcome: outcome * men))
-    assert "fail" == found["demographic_parity_difference sex: Female, Male"]
-    assert "fail" == found["equalized_odds_difference sex: Female, Male"]
+    assert "fail" == found["demographic_parity_difference by sex sex: Female, Male"]
+    assert "fail" == found["equalized_odds_difference by sex sex: Female, Male"]
 
 
 def test_an_empty_declared_group_fails(rows, config) -> None:

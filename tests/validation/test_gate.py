@@ -5,8 +5,10 @@ import math
 
 import pytest
 
-from validation.gate import Measure, Verdict, cell_text, decide, read, sentences, table, within
-from validation.script import Refusal
+from validation.gate import Measure, Verdict, decide, judged, read, sentences
+from validation.pages.cells import cell_text, table
+from validation.script import Refusal, digest_of, to_json
+from validation.words.bounds import Bound
 
 
 @pytest.mark.parametrize(
@@ -16,6 +18,10 @@ from validation.script import Refusal
         (0.8999, {"at_least": 0.9}, "fail"),
         (0.1, {"at_most": 0.1}, "pass"),
         (0.1001, {"at_most": 0.1}, "fail"),
+        (0.1, {"at_least": 0.1, "at_most": 0.2}, "pass"),
+        (0.2, {"at_least": 0.1, "at_most": 0.2}, "pass"),
+        (0.2001, {"at_least": 0.1, "at_most": 0.2}, "fail"),
+        (0.0999, {"at_least": 0.1, "at_most": 0.2}, "fail"),
         (math.nan, {"at_least": 0.9}, "fail"),
         (math.nan, {"at_most": 0.9}, "fail"),
         (math.inf, {"at_least": 0.9}, "fail"),
@@ -25,25 +31,70 @@ from validation.script import Refusal
 )
 def test_a_bound_holds_or_fails(value, bounds, verdict) -> None:
     """A value at the bound passes; one that is no finite number never does."""
-    assert within(value, **bounds) == verdict
+    assert judged("m", "", value, Bound(**bounds), 1, "w").verdict == verdict
 
 
-@pytest.mark.parametrize("bounds", [{}, {"at_least": 0, "at_most": 1}])
-def test_no_bound_or_two_is_an_error(bounds) -> None:
-    """A measure without exactly one bound cannot be judged."""
-    with pytest.raises(ValueError, match="exactly one bound"):
-        within(0.5, **bounds)
+@pytest.mark.parametrize(
+    ("interval", "verdict"),
+    [
+        ((-0.01, 0.005), "pass"),
+        ((-0.01, 0.0051), "fail"),
+        (None, "fail"),
+        ((-0.01, math.nan), "fail"),
+        ((math.nan, 0.001), "fail"),
+        ((-math.inf, 0.001), "fail"),
+    ],
+)
+def test_a_loss_is_held_by_the_end_of_its_interval(interval, verdict) -> None:
+    """What may be lost is bounded at the unfavourable end, and without an interval nothing is known."""
+    line = judged("m", "", 0.001, Bound(at_most=0.005, lost=True), 1, "w", interval)
+    assert line.verdict == verdict
+    assert "lose at most 0.005" == str(line.bound)
 
 
-def line(verdict: str = "pass") -> Measure:
-    return Measure("accuracy", "", 0.9, "at least 0.8", 10, verdict, "because")
+def test_a_value_of_no_row_fails() -> None:
+    """What was measured on nothing is no pass."""
+    assert "fail" == judged("m", "", 0.0, Bound(at_most=1), 0, "w").verdict
+
+
+def test_a_bound_without_a_limit_is_an_error() -> None:
+    """A measure without a limit cannot be judged."""
+    with pytest.raises(ValueError, match="needs a limit"):
+        Bound()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"value": 0.7},
+        {"value": None},
+        {"bound": None},
+        {"bound": Bound(at_most=0.1)},
+        {"bound": Bound(at_most=1, lost=True)},
+    ],
+)
+def test_a_pass_that_its_bound_denies_cannot_be_written(line) -> None:
+    """No code path, and no edited file, makes a pass of a value that breaks its bound."""
+    fields = {"value": 0.9, "bound": Bound(at_least=0.8), **line}
+    with pytest.raises(ValueError, match="does not pass"):
+        Measure("m", "", n=1, verdict="pass", why="w", **fields)
+
+
+def line(verdict: str = "pass", value: float = 0.9) -> Measure:
+    return Measure("accuracy", "", value, Bound(at_least=0.8), 10, verdict, "because")
+
+
+def test_a_verdict_that_judged_nothing_fails() -> None:
+    """Lines that are shown, or too small to be judged, prove nothing."""
+    assert not Verdict("g", "k", "d", (line("shown"), line("insufficient"))).passed
+    assert Verdict("g", "k", "d", (line("shown"), line("first"))).passed
 
 
 def test_a_verdict_that_measured_nothing_fails() -> None:
     """No measures: nothing is proven."""
     empty = Verdict("g", "k", "d", ())
     assert not empty.passed
-    assert "nothing was measured" in sentences(empty)[0]
+    assert "nothing was judged" in sentences(empty)[0]
 
 
 def test_an_unknown_word_is_no_verdict() -> None:
@@ -73,28 +124,58 @@ def test_a_crash_leaves_no_older_verdict(verdicts) -> None:
 
 def test_an_unchanged_key_is_not_judged_again(verdicts) -> None:
     """While nothing that the gate looks at has changed, red stays red and green stays green."""
-    assert decide("g", "key", lambda: Verdict("g", "key", "d", (line("fail"),))) == 1
+    assert decide("g", "key", lambda: Verdict("g", "key", "d", (line("fail", 0.7),))) == 1
     assert decide("g", "key", lambda: Verdict("g", "key", "d", (line("pass"),))) == 1
     assert 0 == decide("g", "other", lambda: Verdict("g", "other", "d", (line("pass"),)))
 
 
 TAMPERED = {
     "overall verdict turned": lambda content: content.update(passed=True),
+    "measure turned": lambda content: content["measures"][0].update(verdict="pass"),
+    "measure and overall verdict turned": lambda content: (
+        content["measures"][0].update(verdict="pass"),
+        content.update(passed=True),
+    ),
+    "measure no longer judged": lambda content: (
+        content["measures"][0].update(verdict="shown"),
+        content.update(passed=True),
+    ),
     "measure turned into a text": lambda content: content["measures"][0].update(verdict="ok"),
+    "bound loosened": lambda content: content["measures"][0]["bound"].update(at_least=0.1),
     "field added": lambda content: content.update(more=1),
     "field lost": lambda content: content.pop("key"),
+    "seal lost": lambda content: content.pop("seal"),
     "another gate's": lambda content: content.update(gate="other"),
     "no measures": lambda content: content.update(measures=[], passed=True),
 }
 
 
+def red(verdicts) -> dict:
+    """Write a red verdict; give its content."""
+    decide("g", "key", lambda: Verdict("g", "key", "d", (line("fail", 0.7),)))
+    return json.loads((verdicts / "g.json").read_text())
+
+
 @pytest.mark.parametrize("tamper", TAMPERED.values(), ids=TAMPERED.keys())
 def test_a_tampered_verdict_is_refused(verdicts, tamper) -> None:
-    """A verdict file that contradicts itself is no verdict."""
-    decide("g", "key", lambda: Verdict("g", "key", "d", (line("fail"),)))
-    content = json.loads((verdicts / "g.json").read_text())
+    """A verdict file that is not as it was written is no verdict, in whatever it was changed."""
+    content = red(verdicts)
     tamper(content)
-    (verdicts / "g.json").write_text(json.dumps(content))
+    (verdicts / "g.json").write_text(to_json(content))
+    with pytest.raises(Refusal):
+        read(verdicts / "g.json")
+
+
+@pytest.mark.parametrize(
+    "tamper",
+    [tamper for name, tamper in TAMPERED.items() if "turned" in name or name in ("field added", "no measures")],
+)
+def test_a_seal_that_was_made_anew_does_not_help_a_lie(verdicts, tamper) -> None:
+    """A value that breaks its bound is no pass, under whatever seal."""
+    content = red(verdicts)
+    tamper(content)
+    del content["seal"]
+    (verdicts / "g.json").write_text(to_json(content | {"seal": digest_of(content)}))
     with pytest.raises(Refusal):
         read(verdicts / "g.json")
 
@@ -109,7 +190,7 @@ def test_a_malformed_verdict_is_refused(verdicts, text) -> None:
 
 def test_data_cannot_break_out_of_a_table() -> None:
     """Pipes, markup, mentions and line breaks from the data stay text."""
-    wild = Measure("a|b\n<img src=x> @team `c` [x](y)", "", None, "", 1, "fail", "w")
+    wild = Measure("a|b\n<img src=x> @team `c` [x](y)", "", None, None, 1, "fail", "w")
     rows = table([wild]).splitlines()
     assert 3 == len(rows)
     assert not set("<`@[") & set(rows[2])

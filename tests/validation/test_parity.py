@@ -24,7 +24,7 @@ def folder(made, tmp_path):
 
 def test_the_default_model_agrees(candidate, folder, config) -> None:
     """On every test row, in any order, and on every golden row."""
-    measures = judge(candidate(folder), config)
+    measures = judge(candidate(folder), config).measures
     assert set() == red(measures)
     assert {16208} == {line.n for line in measures if line.group == "test rows"}
 
@@ -44,7 +44,7 @@ def test_one_other_output_fails(candidate, folder, config) -> None:
         outputs.loc[0, "output_1"] += 2e-5
 
     change_output(folder, shift)
-    assert ("largest difference", "test rows") in red(judge(candidate(folder), config))
+    assert ("largest difference", "test rows") in red(judge(candidate(folder), config).measures)
 
 
 def test_an_output_that_is_no_number_fails(candidate, folder, config) -> None:
@@ -54,7 +54,7 @@ def test_an_output_that_is_no_number_fails(candidate, folder, config) -> None:
         outputs.loc[0, "output_1"] = np.nan
 
     change_output(folder, spoil)
-    assert ("largest difference", "test rows") in red(judge(candidate(folder), config))
+    assert ("largest difference", "test rows") in red(judge(candidate(folder), config).measures)
 
 
 def test_a_row_without_record_fails(candidate, folder, config) -> None:
@@ -63,7 +63,7 @@ def test_a_row_without_record_fails(candidate, folder, config) -> None:
     outputs.to_parquet(folder / "outputs.parquet")
     (folder / MANIFEST).unlink()
     seal(folder)
-    assert ("largest difference", "test rows") in red(judge(candidate(folder), config))
+    assert ("largest difference", "test rows") in red(judge(candidate(folder), config).measures)
 
 
 def test_a_flipped_label_fails(candidate, folder, config) -> None:
@@ -73,7 +73,7 @@ def test_a_flipped_label_fails(candidate, folder, config) -> None:
     (folder / "golden.json").write_text(json.dumps(golden))
     (folder / MANIFEST).unlink()
     seal(folder)
-    assert ("flipped labels", "golden rows") in red(judge(candidate(folder), config))
+    assert ("flipped labels", "golden rows") in red(judge(candidate(folder), config).measures)
 
 
 def test_a_damaged_folder_is_refused(candidate, folder, config) -> None:

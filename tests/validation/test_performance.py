@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from validation.columns import Number
-from validation.metrics import METRICS, lost_interval, measure, roc_auc
+from validation.measures.metrics import METRICS, lost_interval, measure, roc_auc
 from validation.performance import judge
 from validation.script import Refusal
+from validation.words.columns import Number
 
 
 def verdicts(measures) -> dict[str, str]:
@@ -18,7 +18,7 @@ def verdicts(measures) -> dict[str, str]:
 
 def test_the_first_model_has_no_champion_and_passes(candidate, made, config) -> None:
     """The default model meets its floors; that there is nothing to compare with is said."""
-    measures = judge(candidate(made("default")), config)
+    measures = judge(candidate(made("default")), config).measures
     assert {
         "roc_auc": "pass",
         "log_loss": "pass",
@@ -32,7 +32,7 @@ def test_the_same_model_is_the_same(candidate, made, config) -> None:
     """A candidate with the champion's digest is neither better nor worse."""
     proposed = candidate(made("default"))
     proposed = replace(proposed, champion=proposed.version)
-    assert "same" == verdicts(judge(proposed, config))["roc_auc lost to the champion"]
+    assert "same" == verdicts(judge(proposed, config).measures)["roc_auc lost to the champion"]
 
 
 def test_another_seed_of_the_recipe_passes(candidate, made, config) -> None:
@@ -42,7 +42,7 @@ def test_another_seed_of_the_recipe_passes(candidate, made, config) -> None:
         keep = np.random.default_rng(1).random(len(train)) < 0.8
         return train[keep], outcome[keep]
 
-    measures = judge(candidate(made("eighty percent", half), made("default")), config)
+    measures = judge(candidate(made("eighty percent", half), made("default")), config).measures
     assert set(verdicts(measures).values()) == {"pass"}
     assert all(line.interval[0] <= line.value <= line.interval[1] for line in measures if "lost" in line.measure)
 
@@ -64,20 +64,20 @@ def zeroed_column(train, outcome):
 @pytest.mark.parametrize("poison", [label_noise, quarter, zeroed_column])
 def test_a_worse_model_is_refused(candidate, made, config, poison) -> None:
     """Label noise, a quarter of the data, a zeroed column: each loses more than the margin against the champion."""
-    found = verdicts(judge(candidate(made(poison.__name__, poison), made("default")), config))
+    found = verdicts(judge(candidate(made(poison.__name__, poison), made("default")), config).measures)
     assert "fail" in (found["roc_auc lost to the champion"], found["log_loss lost to the champion"])
 
 
 def test_a_model_below_the_floor_is_refused_without_a_champion(candidate, made, config) -> None:
     """Bounds hold for the first model too."""
-    found = verdicts(judge(candidate(made("label_noise", label_noise)), config))
+    found = verdicts(judge(candidate(made("label_noise", label_noise)), config).measures)
     assert "fail" == found["log_loss"]
 
 
 def test_a_champion_that_sees_more_is_compared(candidate, made, config) -> None:
     """Hiding a column is no way round the champion: while the data have it, the champion scores with it."""
     sees_more = tuple(replace(column, hidden=False) for column in config.features)
-    measures = judge(candidate(made("default"), made("sees all", features=sees_more)), config)
+    measures = judge(candidate(made("default"), made("sees all", features=sees_more)), config).measures
     assert all(line.interval for line in measures if "lost" in line.measure)
 
 
@@ -91,7 +91,7 @@ def test_a_champion_of_another_contract_starts_the_line_anew(candidate, made, co
     fewer = replace(
         config, features=tuple(column for column in typed if column.name != "education"), dataset=config.dataset[:1]
     )
-    measures = judge(candidate(made("default"), other), fewer)
+    measures = judge(candidate(made("default"), other), fewer).measures
     assert "the line starts anew: the champion was made for another contract (education)" in measures[2].why
 
 
@@ -99,8 +99,8 @@ def test_a_champion_of_another_test_part_starts_the_line_anew(candidate, made, c
     """A champion that may have been fitted on the rows that judge is no fair opponent."""
     proposed = candidate(made("default"), made("label_noise", label_noise))
     other = replace(proposed, champion=replace(proposed.champion, tags={"test-part": "another"}))
-    assert {"pass", "fail"} >= set(verdicts(judge(proposed, config)).values())
-    assert "another test part" in judge(other, config)[2].why
+    assert {"pass", "fail"} >= set(verdicts(judge(proposed, config).measures).values())
+    assert "another test part" in judge(other, config).measures[2].why
 
 
 def test_a_damaged_champion_is_no_pass(candidate, made, config, tmp_path) -> None:

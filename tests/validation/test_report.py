@@ -31,39 +31,43 @@ def test_a_missing_verdict_is_red(chain_copy, gate) -> None:
     assert "NOT to be promoted" in ran.out
 
 
-def change(workspace, gate: str, **fields: object) -> None:
-    path = workspace.root / f"build/verdicts/{gate}.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | fields))
-
-
 def test_a_verdict_on_another_model_is_red(chain_copy) -> None:
     """A verdict made for other bytes does not count."""
-    change(chain_copy, "fairness", model_digest="0" * 64)
+    chain_copy.forge("fairness", model_digest="0" * 64)
     ran = chain_copy.run(*REPORT)
     assert (1, True) == (ran.code, "about another model" in ran.err)
 
 
 def test_a_verdict_on_another_version_is_red(chain_copy) -> None:
     """A verdict on version 2 says nothing of version 1."""
-    change(chain_copy, "fairness", model_version=2)
+    chain_copy.forge("fairness", model_version=2)
     assert chain_copy.run(*REPORT).code == 1
 
 
 def test_a_verdict_on_other_data_is_red(chain_copy) -> None:
     """A verdict on other data does not count."""
-    change(chain_copy, "schema", data_digest="0" * 64)
+    chain_copy.forge("schema", data_digest="0" * 64)
     ran = chain_copy.run(*REPORT)
     assert (1, True) == (ran.code, "other data" in ran.err)
 
 
-def test_a_turned_verdict_is_red(chain_copy) -> None:
-    """A red verdict with `passed` turned to true contradicts itself."""
+def test_an_edited_verdict_is_red(chain_copy) -> None:
+    """A verdict that is not as its gate wrote it counts for nothing."""
     path = chain_copy.root / "build/verdicts/parity.json"
-    content = json.loads(path.read_text())
-    content["measures"][0]["verdict"] = "fail"
-    path.write_text(json.dumps(content))
+    path.write_text(path.read_text().replace('"passed": true', '"passed": false'))
     ran = chain_copy.run(*REPORT)
-    assert (1, True) == (ran.code, "contradicts itself" in ran.err)
+    assert (1, True) == (ran.code, "parity.json is not as its gate wrote it" in ran.err)
+
+
+def test_a_verdict_that_lacks_a_line_is_red(chain_copy) -> None:
+    """Each bound of config.py has to be judged: a verdict without it, or that only shows it, proves nothing."""
+    content = json.loads((chain_copy.root / "build/verdicts/fairness.json").read_text())
+    chain_copy.forge("fairness", measures=content["measures"][1:])
+    content["measures"][0]["verdict"] = "shown"
+    ran = chain_copy.run(*REPORT)
+    assert (1, True) == (ran.code, "the verdict does not judge it" in ran.err)
+    chain_copy.forge("fairness", measures=content["measures"])
+    assert "demographic_parity_difference by sex, bound: at most 0.15" in chain_copy.run(*REPORT).err
 
 
 def test_no_verdict_at_all_is_red(chain_copy) -> None:
@@ -84,6 +88,6 @@ def test_a_verdict_under_other_bounds_is_red(chain_copy) -> None:
 
 def test_a_verdict_by_other_code_is_red(chain_copy) -> None:
     """A gate whose code changed has to run again."""
-    chain_copy.change("validation/groups.py", "DRAWS = 2000", "DRAWS = 2001")
+    chain_copy.change("validation/measures/groups.py", "DRAWS = 2000", "DRAWS = 2001")
     ran = chain_copy.run(*REPORT)
     assert (1, 1) == (ran.code, ran.err.count("other bounds, columns or code"))

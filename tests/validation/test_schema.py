@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from validation.columns import Binary, Number
 from validation.contract import Config
 from validation.row_rules import broken_promises
+from validation.words.columns import Binary, Number
 
 
 def judged(frame: pd.DataFrame, config: Config) -> dict[str, str]:

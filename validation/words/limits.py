@@ -3,9 +3,10 @@
 import math
 from typing import TYPE_CHECKING
 
-from validation.columns import Binary, Category, Classes, Number, Quantity, require
-from validation.expectations import MissingShare, Resembles, Share
-from validation.rules import Direction, Gate
+from validation.words.behaviours import Direction, Invariance, Missing, Noise, WorstSlice
+from validation.words.bounds import FAIRNESS_METRICS, Gate
+from validation.words.columns import Binary, Category, Classes, Number, Quantity, require
+from validation.words.expectations import MissingShare, Resembles, Share
 
 if TYPE_CHECKING:
     from validation.contract import Config
@@ -28,19 +29,28 @@ def check_limits(config: "Config") -> None:
         f"PARITY must be above 0 and at most {COARSEST_PARITY:g}, not {config.parity!r}",
     )
     for rule in config.behaviour:
-        what = f"BEHAVIOUR: {type(rule).__name__}({rule.feature!r})"
-        require(rule.tolerate <= MOST_TOLERATED, f"{what}: tolerate above {MOST_TOLERATED:g} asks for nothing")
-        slack = MOST_SLACK * _range(config)
-        require(rule.slack <= slack, f"{what}: slack above {slack:g}, a tenth of the output's range, asks for nothing")
-        if isinstance(rule, Direction):
-            _step_is_felt(rule, config, what)
+        if isinstance(rule, Direction | Invariance | Missing | Noise):
+            _moves_are_noticed(rule, config)
+        if isinstance(rule, WorstSlice):
+            worst = math.log(max(len(config.target.labels), 2)) * 2 if config.target.labels else 10.0
+            require(rule.loss_at_most < worst, f"BEHAVIOUR: WorstSlice: a loss of {worst:.3g} is as good as no bound")
     _table_promises(config)
+
+
+def _moves_are_noticed(rule: Direction | Invariance | Missing | Noise, config: "Config") -> None:
+    what = f"BEHAVIOUR: {type(rule).__name__}({rule.share if isinstance(rule, Noise) else rule.feature!r})"
+    require(rule.tolerate <= MOST_TOLERATED, f"{what}: tolerate above {MOST_TOLERATED:g} asks for nothing")
+    slack = MOST_SLACK * _range(config)
+    require(rule.slack <= slack, f"{what}: slack above {slack:g}, a tenth of the output's range, asks for nothing")
+    if isinstance(rule, Direction):
+        _step_is_felt(rule, config, what)
 
 
 def _kinds(config: "Config") -> None:
     require(isinstance(config.show_values, bool), f"SHOW_VALUES must be True or False, not {config.show_values!r}")
     whole = {
         "SEED": config.seed,
+        "LOOKS": config.looks,
         "GROUPS.min_positives": config.groups.min_positives,
         "GROUPS.min_negatives": config.groups.min_negatives,
         "SERVICE.port": config.service.port,
@@ -62,14 +72,14 @@ def _can_fail(gate: Gate, config: "Config") -> None:
     """Hold the bound against the values that the metric can take."""
     labels = max(len(config.target.labels), 2)
     ranges = {"log_loss": math.log(labels), "rmse": _range(config), "mae": _range(config)}
-    ranges |= {"mean_absolute_error_difference": _range(config), "mean_prediction_difference": _range(config)}
+    ranges |= {name: _range(config) for name in FAIRNESS_METRICS["quantity"]} | {"mse": _range(config) ** 2}
     worst = ranges.get(gate.metric, 1.0)
     what = f"Gate({gate.metric!r})"
     if gate.at_least is not None:
         require(0 < gate.at_least <= 1, f"{what}: at_least must be above 0 and at most 1; nothing breaks it otherwise")
     bound = gate.at_most if gate.at_most is not None else gate.lose_at_most
     if bound is not None:
-        require(0 <= bound < worst, f"{what}: {gate.bound!r} can hardly be broken; give a bound below {worst:.4g}")
+        require(0 <= bound < worst, f"{what}: '{gate.bound}' can hardly be broken; give a bound below {worst:.4g}")
 
 
 def _step_is_felt(rule: Direction, config: "Config", what: str) -> None:

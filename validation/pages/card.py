@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from validation.columns import Number, Quantity
 from validation.contract import Config
-from validation.gate import Verdict, cell_text, table
+from validation.gate import Verdict
+from validation.pages.cells import cell_text, table
+from validation.words.columns import Number, Quantity
 
 
 def card(release: Mapping[str, Any], verdicts: Mapping[str, Verdict], config: Config) -> str:

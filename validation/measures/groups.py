@@ -12,10 +12,11 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.metrics import accuracy_score, mean_absolute_error
 
-from validation.columns import Category
 from validation.contract import Config
-from validation.gate import Measure, finite_or_none, within
-from validation.rules import Gate
+from validation.gate import Measure, judged
+from validation.gate import shown as told
+from validation.words.bounds import Bound, Gate
+from validation.words.columns import Category
 
 Array = npt.NDArray[np.float64]
 MISSING_GROUP = "(missing)"
@@ -63,7 +64,7 @@ def judge_groups(rows: pd.DataFrame, outcome: Array, choice: Array, config: Conf
         )
         large = [name for name in names if _is_large(outcome[groups == name], config)]
         chosen = np.isin(groups, large)
-        gates = [gate for gate in config.fairness if gate.by == column]
+        gates = [gate for gate in config.fairness if gate.columns == (column,)]
         measures += [_judge(gate, column, outcome[chosen], choice[chosen], groups[chosen], config) for gate in gates]
         for name in names:
             shown += _show(column, name, outcome[groups == name], choice[groups == name], name in large, config)
@@ -82,11 +83,10 @@ def _judge(gate: Gate, column: str, outcome: Array, choice: Array, groups: Any, 
     group, n = f"{column}: {', '.join(names)}", len(outcome)
     if len(names) < 2 or not np.isfinite(choice).all():
         why = "fewer than two groups are large enough to be compared" if len(names) < 2 else "an output is not a number"
-        return Measure(gate.metric, group, None, gate.bound, n, "fail", why)
+        return judged(gate.measure, group, None, gate.bound, n, why)
     value = measure(gate.metric, config.target.kind, outcome, choice, groups)
     interval = _interval(gate.metric, outcome, choice, groups, config.seed) if config.target.kind == "binary" else None
-    verdict = within(value, at_least=gate.at_least, at_most=gate.at_most)
-    return Measure(gate.metric, group, finite_or_none(value), gate.bound, n, verdict, gate.why, interval=interval)
+    return judged(gate.measure, group, value, gate.bound, n, gate.why, interval=interval)
 
 
 def _interval(metric: str, outcome: Array, choice: Array, groups: Any, seed: int) -> tuple[float, float] | None:
@@ -122,20 +122,18 @@ def _show(column: str, name: str, outcome: Array, choice: Array, large: bool, co
     group, n = f"{column}: {name}", len(outcome)
     if n == 0:
         why = "a declared group without a row in the test part: nobody can say how it is treated"
-        return [Measure("rows of the group", group, 0.0, "at least 1", 0, "fail", why)]
+        return [judged("rows of the group", group, 0.0, Bound(at_least=1), 0, why)]
     why = "judged" if large else "too small to be judged"
     if config.target.kind == "quantity":
-        return [Measure("mean prediction", group, finite_or_none(float(choice.mean())), "", n, "shown", why)]
+        return [told("mean prediction", group, float(choice.mean()), n, why)]
     if config.target.kind == "classes":
-        return [Measure("accuracy", group, finite_or_none(float((choice == outcome).mean())), "", n, "shown", why)]
+        return [told("accuracy", group, float((choice == outcome).mean()), n, why)]
     rates = {
         "selection rate": choice,
         "true positive rate": choice[outcome == 1],
         "false positive rate": choice[outcome == 0],
     }
     return [
-        Measure(
-            rate, group, finite_or_none(float(values.mean())) if len(values) else None, "", len(values), "shown", why
-        )
+        told(rate, group, float(values.mean()) if len(values) else None, len(values), why)
         for rate, values in rates.items()
     ]

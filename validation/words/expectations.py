@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from validation.columns import finite, require, text
+from validation.words.bounds import Bound
+from validation.words.columns import finite, require, text
 
 
 @dataclass(frozen=True)
@@ -91,3 +92,27 @@ class Resembles:
 
 
 Expectation = Rows | Share | MissingShare | Duplicates | Determines | Resembles
+
+
+def bound_of(rule: Expectation) -> Bound:
+    """Return the bound of what a promise measures."""
+    if isinstance(rule, Rows | Share):
+        return Bound(at_least=rule.at_least, at_most=rule.at_most)
+    return Bound(at_least=1, at_most=1) if isinstance(rule, Determines) else Bound(at_most=rule.at_most)
+
+
+def name_of(rule: Expectation) -> tuple[str, str]:
+    """Name what an expectation measures, and the rows it looks at."""
+    match rule:
+        case Rows():
+            return "rows", ""
+        case Share():
+            return f"share of {rule.column} = {rule.value}", f"{rule.where[0]} = {rule.where[1]}" if rule.where else ""
+        case MissingShare():
+            return f"missing share of {rule.column}", ""
+        case Duplicates():
+            return "share of repeated rows", ""
+        case Determines():
+            return f"values of {rule.other} for a {rule.column}", ""
+        case Resembles():
+            return f"divergence of {rule.column} from the reference", ""

@@ -62,6 +62,10 @@ def _r2(outcome: Array, outputs: Array) -> float:
     return float(1 - ((outcome - outputs[:, 0]) ** 2).sum() / spread) if spread > 0 else float("nan")
 
 
+def _mse(outcome: Array, outputs: Array) -> float:
+    return float(((outcome - outputs[:, 0]) ** 2).mean())
+
+
 def _rmse(outcome: Array, outputs: Array) -> float:
     return float(np.sqrt(((outcome - outputs[:, 0]) ** 2).mean()))
 
@@ -79,6 +83,7 @@ METRICS: dict[str, Callable[[Array, Array], float]] = {
     "log_loss": log_loss,
     "brier_score": _brier_score,
     "r2": _r2,
+    "mse": _mse,
     "rmse": _rmse,
     "mae": _mae,
 }

@@ -5,11 +5,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from train.data import model_inputs
-from validation.columns import Category, Number
 from validation.contract import MISSING, Config
-from validation.gate import Measure, within
+from validation.gate import Measure
+from validation.gate import judged as held
 from validation.judged import Judged, score
-from validation.rules import Direction, Invariance
+from validation.words.behaviours import Direction, Invariance
+from validation.words.bounds import Bound
+from validation.words.columns import Category, Number
 
 SAMPLE = 4000  # rows a check looks at
 STILL = 1e-6  # an output that moves less has not moved: float32, another place in the batch
@@ -45,6 +47,7 @@ def declared(judged: Judged, config: Config) -> list[Measure]:
     return [
         _direction(judged, rule, config) if isinstance(rule, Direction) else _invariance(judged, rule, config)
         for rule in config.behaviour
+        if isinstance(rule, Direction | Invariance)
     ]
 
 
@@ -69,12 +72,11 @@ def _moved(before: npt.NDArray[np.float64], after: npt.NDArray[np.float64], slac
 def _direction(judged: Judged, rule: Direction, config: Config) -> Measure:
     """Take a step up in each row that has room for it; count outputs that move the wrong way."""
     [column] = [column for column in config.inputs if column.name == rule.feature]
-    name = f"rows where more {rule.feature} gives {'less' if rule.gives == 'more' else 'more'}"
+    name = rule.measure
     sample = _sample(judged, config)
     room = sample[sample[rule.feature] + rule.step <= column.high] if isinstance(column, Number) else sample
     if room.empty:
-        bound = f"at most {rule.tolerate:g}"
-        return Measure(name, "", None, bound, 0, "fail", f"no row has room for a step of {rule.step:g}")
+        return held(name, "", None, rule.bound, 0, f"no row has room for a step of {rule.step:g}")
     before = score(judged.model, room)[:, -1]
     stepped = (room[rule.feature] + rule.step).astype("float32")
     after = score(judged.model, room.assign(**{rule.feature: stepped}))[:, -1]
@@ -91,11 +93,11 @@ def _invariance(judged: Judged, rule: Invariance, config: Config) -> Measure:
     other = rows[rule.feature].to_numpy()[chance.permutation(n)]
     changed = rows.assign(**{rule.feature: other})
     after = score(judged.model, model_inputs(changed, config.inputs))
-    return _share(f"rows that {rule.feature} moves", _moved(before, after, rule.slack), rule.tolerate, "", rule.why)
+    return _share(rule.measure, _moved(before, after, rule.slack), rule.tolerate, "", rule.why)
 
 
 def _share(name: str, wrong: Flags, tolerate: float = 0.0, group: str = "", why: str = "") -> Measure:
     """Judge the share of wrong rows; no row at all fails."""
     value = float(wrong.mean()) if len(wrong) else None
     reason = why or "must hold for every model"
-    return Measure(name, group, value, f"at most {tolerate:g}", len(wrong), within(value, at_most=tolerate), reason)
+    return held(name, group, value, Bound(at_most=tolerate), len(wrong), reason)

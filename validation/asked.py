@@ -1,0 +1,37 @@
+"""What config.py asks of each gate: a verdict that lacks one of these lines proves nothing (stdlib only)."""
+
+from collections import Counter
+
+from validation.contract import Config
+from validation.gate import JUDGED, Verdict
+from validation.words.bounds import Bound
+from validation.words.expectations import bound_of, name_of
+
+NOTHING_FLIPS = Bound(at_most=0)
+
+
+def asked(gate: str, config: Config) -> list[tuple[str, Bound]]:
+    """List measure and bound of each line that a gate's verdict has to hold."""
+    match gate:
+        case "dataset":
+            return [(name_of(rule)[0], bound_of(rule)) for rule in config.dataset]
+        case "performance":
+            return [(rule.measure, rule.bound) for rule in config.performance]
+        case "fairness":
+            return [(rule.measure, rule.bound) for rule in config.fairness]
+        case "behaviour":
+            return [(rule.measure, rule.bound) for rule in config.behaviour]
+        case "parity":
+            flips = [("flipped labels", NOTHING_FLIPS)] if config.target.labels else []
+            return [("largest difference", Bound(at_most=config.parity)), *flips]
+    return []
+
+
+def unanswered(verdict: Verdict, config: Config) -> list[str]:
+    """Say in a sentence each what config.py asks and the verdict does not judge."""
+    judged = Counter((line.measure, line.bound) for line in verdict.measures if line.verdict in (*JUDGED, "fail"))
+    wanted: Counter[tuple[str, Bound | None]] = Counter(asked(verdict.gate, config))
+    return [
+        f"{verdict.gate}: {measure}, bound: {bound}: the verdict does not judge it; run `make {verdict.gate}` again"
+        for measure, bound in (wanted - judged)
+    ]

@@ -1,0 +1,119 @@
+"""The words of config.py for model, split, groups, waivers, cost and service (stdlib only)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any
+
+from validation.words.columns import finite, require, text
+
+
+@dataclass(frozen=True)
+class Groups:
+    """When a group is large enough to be judged: rows with and without the outcome.
+
+    A smaller group is insufficient: it is shown. `must_judge` names, by sensitive column, the groups for which that is
+    a failure.
+    """
+
+    min_positives: int
+    min_negatives: int
+    must_judge: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        require(min(self.min_positives, self.min_negatives) >= 1, "Groups: both minima must be 1 or more")
+
+
+@dataclass(frozen=True)
+class Waiver:
+    """A gate of FAIRNESS that may fail until `expires` (that day included): who answers for it, and why."""
+
+    metric: str
+    by: str | tuple[str, ...]
+    owner: str
+    reason: str
+    expires: date
+
+    def __post_init__(self) -> None:
+        what = f"Waiver({self.metric!r}, by={self.by!r})"
+        require(text(self.owner), f"{what}: name an owner, a person who answers for it")
+        require(text(self.reason), f"{what}: give the reason in a sentence")
+        require(type(self.expires) is date, f"{what}: expires must be a date, as date(2027, 1, 31)")
+
+
+def in_force(waiver: Waiver) -> bool:
+    """Tell whether a waiver holds today (UTC)."""
+    return datetime.now(UTC).date() <= waiver.expires
+
+
+@dataclass(frozen=True)
+class Model:
+    """The registered name of the model and how it is fitted.
+
+    `reweigh_by` names the sensitive column whose groups are reweighed with strength `reweigh_strength` (0 none, 1
+    full); `parameters` reach `train.model.build` as they are.
+    """
+
+    name: str
+    parameters: Mapping[str, Any]
+    reweigh_by: str | None = None
+    reweigh_strength: float = 0.0
+
+    def __post_init__(self) -> None:
+        require(
+            text(self.name) and all(c.isalnum() or c in "-_" for c in self.name),
+            f"Model({self.name!r}): the name takes letters, digits, - and _",
+        )
+        require(
+            finite(self.reweigh_strength) and 0 <= self.reweigh_strength <= 1,
+            f"Model({self.name!r}): reweigh_strength must be from 0 to 1",
+        )
+
+
+@dataclass(frozen=True)
+class Split:
+    """The share of rows (0 to 1) kept for judging, and the file that freezes which rows those are.
+
+    `draw` counts the test parts: the next one takes rows that have not judged before.
+    """
+
+    test_share: float
+    test_part: str
+    draw: int = 1
+
+    def __post_init__(self) -> None:
+        require(finite(self.test_share) and 0 < self.test_share < 1, "Split: test_share must be between 0 and 1")
+        require(
+            type(self.draw) is int and 1 <= self.draw <= 1 / self.test_share + 1e-9,
+            f"Split: draw must be a whole number from 1 to {int(1 / self.test_share + 1e-9)}; after that all rows of"
+            " the table have judged once",
+        )
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a model may cost: bytes of its graph, and time to score as a ratio to the champion's."""
+
+    max_bytes: int
+    slower_at_most: float
+
+    def __post_init__(self) -> None:
+        require(type(self.max_bytes) is int and self.max_bytes > 0, "Cost: max_bytes must be a whole number above 0")
+        require(
+            finite(self.slower_at_most) and 1 < self.slower_at_most <= 100,
+            "Cost: slower_at_most must be above 1 (an equal model is as fast) and at most 100",
+        )
+
+
+@dataclass(frozen=True)
+class Service:
+    """Limits of the service: body in bytes, rows a request, seconds until a deployment must be ready."""
+
+    port: int
+    max_body_bytes: int
+    max_rows: int
+    ready_seconds: float
+
+    def __post_init__(self) -> None:
+        require(0 < self.port < 65536, f"Service: port {self.port} is not between 1 and 65535")
+        require(min(self.max_body_bytes, self.max_rows, self.ready_seconds) > 0, "Service: every limit must be above 0")
