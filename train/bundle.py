@@ -2,10 +2,10 @@
 
 The folder holds neither version nor run: model.onnx, contract.json (what goes in, what comes out), golden.json (rows
 made up from the contract, with the outputs of service and pipeline), drift.json (binned counts of the training rows)
-and outputs.parquet (what the pipeline gave on every test row; it stays in the registry, it is never shipped).
+and outputs.parquet (what the pipeline gave on every test row, as it is and altered; it stays in the registry, it is
+never shipped).
 """
 
-import random
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,11 @@ from sklearn.pipeline import Pipeline
 from serve.bundle import seal
 from serve.model import Model
 from train.data import Parts, as_columns, model_inputs
+from train.edges import altered, golden_rows
 from validation.contract import Config
 from validation.script import Refusal, to_json
-from validation.words.columns import Category, Number, Quantity
+from validation.words.columns import Number, Quantity
 
-GOLDEN_ROWS = 64
 DRIFT_BINS = 10
 RARE = 20  # a category of fewer training rows is counted with the others: nobody is named by a count
 
@@ -46,41 +46,6 @@ def contract_of(config: Config) -> dict[str, Any]:
     if isinstance(config.target, Quantity):
         target |= {"unit": config.target.unit, "range": config.target.high - config.target.low}
     return {"inputs": inputs, "target": target}
-
-
-def golden_rows(config: Config) -> list[dict[str, Any]]:
-    """Make up rows from the contract alone: its corners, what is missing, what is unseen, then legal rows at random."""
-    chance = random.Random(config.seed)
-    rows = [{column.name: _value(column, chance) for column in config.inputs} for _ in range(GOLDEN_ROWS)]
-    corners = []
-    for column in config.inputs:
-        values: list[Any] = [None] if column.missing else []
-        if isinstance(column, Number):
-            values += [_number(column, column.low), _number(column, column.high)]
-        elif column.unseen == "other":
-            values.append("a value never seen")
-        corners += [{**chance.choice(rows), column.name: value} for value in values]
-    return corners + rows
-
-
-def _value(column: Number | Category, chance: random.Random) -> Any:
-    if column.missing and chance.random() < 0.2:
-        return None
-    if isinstance(column, Category):
-        return chance.choice(column.values)
-    return _number(column, chance.uniform(column.low, column.high))
-
-
-def _number(column: Number, value: float) -> float | int:
-    """Round to a value that float32 holds exactly, inside the bounds."""
-    if column.integer:
-        return min(max(round(value), int(np.ceil(column.low))), int(np.floor(column.high)))
-    near = float(np.float32(value))
-    if near > column.high:
-        near = float(np.nextafter(np.float32(near), np.float32(-np.inf)))
-    if near < column.low:
-        near = float(np.nextafter(np.float32(near), np.float32(np.inf)))
-    return near
 
 
 def to_onnx(pipeline: Pipeline, config: Config) -> bytes:
@@ -122,10 +87,10 @@ def seal_model(folder: Path, pipeline: Pipeline, parts: Parts, config: Config) -
     """
     (folder / "model.onnx").write_bytes(to_onnx(pipeline, config))
     (folder / "contract.json").write_text(to_json(contract_of(config)))
-    rows = golden_rows(config)
+    rows, kinds = golden_rows(config)
     golden = pd.DataFrame(rows, columns=[column.name for column in config.inputs]).astype("object")
     fitted_golden = fitted_outputs(pipeline, model_inputs(golden.where(golden.notna(), np.nan), config.inputs), config)
-    content = {"rows": rows, "outputs": [], "fitted": fitted_golden.tolist()}
+    content = {"rows": rows, "kinds": kinds, "outputs": [], "fitted": fitted_golden.tolist()}
     (folder / "golden.json").write_text(to_json(content))
     test = model_inputs(parts.test, config.inputs)
     fitted = fitted_outputs(pipeline, test, config)
@@ -134,9 +99,14 @@ def seal_model(folder: Path, pipeline: Pipeline, parts: Parts, config: Config) -
     served_golden = model.outputs(as_columns(golden))
     prove(model, served_golden, fitted_golden, "the golden rows", config)
     prove(model, model.outputs(as_columns(test)), fitted, "the test rows", config)
+    outputs = {"output": fitted}
+    for kind, rows_altered in altered(test, config).items():
+        outputs[kind] = fitted_outputs(pipeline, rows_altered, config)
+        served = model.outputs(as_columns(rows_altered))
+        prove(model, served, outputs[kind], f"the test rows with a value {kind}", config)
     (folder / "golden.json").write_text(to_json(content | {"outputs": served_golden.tolist()}))
     (folder / "drift.json").write_text(to_json(drift_reference(model, parts.train, config)))
-    write_outputs(folder / "outputs.parquet", parts.test.index, fitted)
+    write_outputs(folder / "outputs.parquet", parts.test.index, outputs)
     return seal(folder)
 
 
@@ -181,8 +151,12 @@ def drift_reference(model: Model, frame: pd.DataFrame, config: Config) -> dict[s
     return {"rows": len(frame), "columns": columns, "outputs": {"edges": edges.tolist(), "counts": histogram.tolist()}}
 
 
-def write_outputs(path: Path, rows: "pd.Index[Any]", outputs: npt.NDArray[np.float64]) -> None:
-    """Write outputs by row digest, float64, sorted, so that the same outputs give the same bytes."""
+def write_outputs(path: Path, rows: "pd.Index[Any]", outputs: dict[str, npt.NDArray[np.float64]]) -> None:
+    """Write outputs by row digest, float64, sorted, so that the same outputs give the same bytes.
+
+    Each set of outputs, shape (rows, labels), becomes the columns `<set>_0`, `<set>_1` and so on.
+    """
     columns = {"row": pyarrow.array(rows.astype("str").tolist(), pyarrow.string())}
-    columns |= {f"output_{place}": pyarrow.array(outputs[:, place]) for place in range(outputs.shape[1])}
+    for name, values in outputs.items():
+        columns |= {f"{name}_{place}": pyarrow.array(values[:, place]) for place in range(values.shape[1])}
     pyarrow.parquet.write_table(pyarrow.table(columns).sort_by("row"), path, compression="zstd")

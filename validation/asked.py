@@ -8,6 +8,8 @@ from validation.words.bounds import Bound
 from validation.words.expectations import bound_of, name_of
 
 NOTHING_FLIPS = Bound(at_most=0)
+BATCH = 1000  # rows
+SIZE, ROW, BATCHES = "bytes of the graph", "time to score one row", f"time a row in batches of {BATCH}"
 
 
 def asked(gate: str, config: Config) -> list[tuple[str, Bound]]:
@@ -23,7 +25,9 @@ def asked(gate: str, config: Config) -> list[tuple[str, Bound]]:
             return [(rule.measure, rule.bound) for rule in config.behaviour]
         case "parity":
             flips = [("flipped labels", NOTHING_FLIPS)] if config.target.labels else []
-            return [("largest difference", Bound(at_most=config.parity)), *flips]
+            slower = Bound(at_most=config.cost.slower_at_most)
+            costs = [(SIZE, Bound(at_most=config.cost.max_bytes)), (ROW, slower), (BATCHES, slower)]
+            return [("largest difference", Bound(at_most=config.parity)), *flips, *costs]
     return []
 
 

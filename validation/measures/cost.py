@@ -1,0 +1,76 @@
+"""What a model costs: both it and the champion timed in turns in one process, so that the machine's pace cancels."""
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from validation.asked import BATCH, BATCHES, ROW, SIZE
+from validation.candidate import Candidate
+from validation.contract import Config
+from validation.gate import Measure, finite_or_none, judged, shown
+from validation.judged import Judged, UnlikeError, judge_rows
+from validation.words.bounds import Bound
+
+ROUNDS = 25
+SINGLES = 20  # single rows scored in a round
+
+
+def measure_cost(candidate: Candidate, model: Judged, config: Config) -> tuple[list[Measure], dict[str, Any]]:
+    """Measure size and speed; the latter as a ratio to the champion's, the least of several rounds each."""
+    sizes, slower = (Bound(at_most=config.cost.max_bytes), Bound(at_most=config.cost.slower_at_most))
+    size, other_size = _bytes(candidate.folder), None
+    models = {"candidate": model}
+    unlike = "there is no champion yet: nothing to be slower than"
+    verdict = "first"
+    if candidate.champion is not None and candidate.champion_folder is None:
+        unlike, verdict = "the candidate is the champion, byte for byte", "same"
+    elif candidate.champion_folder is not None:
+        other_size = _bytes(candidate.champion_folder)
+        try:
+            models["champion"] = judge_rows(candidate.champion_folder, model.rows, config)
+        except UnlikeError as error:
+            unlike = f"the champion was {error}"
+    times = _times(models)
+    evidence: dict[str, Any] = {"bytes": size, "champion_bytes": other_size}
+    why = "a graph this large was not meant; look at the model's parameters"
+    measures = [judged(SIZE, "", float(size), sizes, 1, why, champion=other_size)]
+    for name, key in ((ROW, "row"), (BATCHES, "batch")):
+        own, other = times["candidate"][key], times.get("champion", {}).get(key)
+        ratio = None if other is None else own / other
+        evidence |= {f"{key}_microseconds_per_row": own * 1e6, f"{key}_ratio": finite_or_none(ratio)}
+        if other is None:
+            measures.append(Measure(name, "", 1.0 if verdict == "same" else None, slower, ROUNDS, verdict, unlike))
+        else:
+            why = "times the champion's, both measured in turns; the model in service answers faster"
+            measures.append(judged(name, "against the champion", ratio, slower, ROUNDS, why))
+        measures.append(shown(f"{name}, microseconds", "", own * 1e6, ROUNDS, "on this machine, now"))
+    return measures, evidence
+
+
+def _bytes(folder: Path) -> int:
+    return (folder / "model.onnx").stat().st_size
+
+
+def _times(models: Mapping[str, Judged]) -> dict[str, dict[str, float]]:
+    """Time each model in turns; return seconds a row, the least of all rounds: what disturbs only adds."""
+    work = {name: (_columns(model, 1, SINGLES), _columns(model, BATCH, 1)) for name, model in models.items()}
+    least: dict[str, dict[str, float]] = {name: {} for name in models}
+    for _ in range(ROUNDS):
+        for name, (singles, batches) in work.items():
+            for key, loads in (("row", singles), ("batch", batches)):
+                start = time.perf_counter()
+                for columns in loads:
+                    models[name].model.outputs(columns)
+                rows = sum(len(next(iter(columns.values()))) for columns in loads)
+                seconds = (time.perf_counter() - start) / rows
+                least[name][key] = min(least[name].get(key, seconds), seconds)
+    return least
+
+
+def _columns(model: Judged, rows: int, times: int) -> Sequence[dict[str, Any]]:
+    """Cut the first inputs into requests of `rows` rows."""
+    from train.data import as_columns
+
+    starts = [place * rows for place in range(times) if place * rows < len(model.inputs)]
+    return [as_columns(model.inputs.iloc[start : start + rows]) for start in starts]
