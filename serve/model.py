@@ -10,7 +10,7 @@ import numpy.typing as npt
 import onnxruntime
 
 from serve.bundle import KEPT_BACK, BundleError, read_json, verify
-from serve.words import MISSING
+from serve.words import MISSING, folded, spellings
 
 SAME = 1e-6  # largest difference between an output and its golden one: the same runtime, the same rows
 
@@ -50,6 +50,7 @@ class Model:
             raise BundleError(f"{folder}: the graph takes {len(taken)} inputs, the contract lists {len(self.inputs)}")
         # By place, not by name: the converter writes names with spaces and the like otherwise
         self._feeds = list(zip(taken, self.inputs, strict=True))
+        self._spellings = {spec["name"]: spellings(spec["values"]) for spec in self.inputs if spec.get("fold")}
         self._output = self._session.get_outputs()[-1].name  # after the label, the probabilities
 
     @property
@@ -62,9 +63,20 @@ class Model:
 
         Returns shape (rows, labels), the probabilities, or (rows, 1), the quantity in its unit.
         """
-        feeds = {name: _tensor(columns[spec["name"]], spec) for name, spec in self._feeds}
+        feeds = {name: self._tensor(columns[spec["name"]], spec) for name, spec in self._feeds}
         scores = self._session.run([self._output], feeds)[0]
         return np.asarray(scores, dtype="float32").reshape(len(scores), -1)
+
+    def _tensor(self, values: Sequence[Any] | npt.NDArray[Any], spec: Mapping[str, Any]) -> npt.NDArray[Any]:
+        if spec["type"] == "number":
+            return np.array(values, dtype="float32").reshape(-1, 1)
+        texts = np.array(values, dtype=object).reshape(-1, 1)
+        absent = [value is None or value != value for value in texts[:, 0]]  # NaN is unlike itself
+        texts[absent] = MISSING
+        declared = self._spellings.get(spec["name"])
+        if declared is not None:
+            texts[:, 0] = [declared.get(folded(text), text) for text in texts[:, 0]]
+        return texts
 
     def choices(self, outputs: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.intp]:
         """Choose a label's place for each row of outputs, shape (rows,); the earlier label wins a tie."""
@@ -81,12 +93,3 @@ class Model:
         if gap.size and np.isfinite(gap).all() and gap.max() <= SAME:
             return None
         return f"golden row {int(gap.max(axis=1).argmax())} gives another output than at training (by {gap.max():g})"
-
-
-def _tensor(values: Sequence[Any] | npt.NDArray[Any], spec: Mapping[str, Any]) -> npt.NDArray[Any]:
-    if spec["type"] == "number":
-        return np.array(values, dtype="float32").reshape(-1, 1)
-    texts = np.array(values, dtype=object).reshape(-1, 1)
-    absent = [value is None or value != value for value in texts[:, 0]]  # NaN is unlike itself
-    texts[absent] = MISSING
-    return texts

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from serve.words import LONGEST, RECORDS
+from serve.words import LONGEST, RECORDS, folded, spellings
 
 Columns = dict[str, list[Any]]
 
@@ -31,6 +31,11 @@ class Rows:
         fields = [(attribute, _type_of(spec)) for attribute, spec in zip(self._attributes, inputs, strict=True)]
         rename = dict(zip(self._attributes, self.names, strict=True))
         self.row_type: type[Any] = msgspec.defstruct("Row", fields, forbid_unknown_fields=True, rename=rename, gc=False)
+        self._folded = {
+            attribute: (spec["name"], spellings(spec["values"]))
+            for attribute, spec in zip(self._attributes, inputs, strict=True)
+            if spec.get("fold") and spec["unseen"] == "reject"
+        }
         self._one = msgspec.json.Decoder(self.row_type)
         self._many = msgspec.json.Decoder(list[self.row_type])  # type: ignore[name-defined]
         self._top = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -45,7 +50,7 @@ class Rows:
             top = self._top.decode(body)
             many = RECORDS in top
             if not many:
-                return self._columns([self._one.decode(body)]), False
+                return self._columns([self._one.decode(body)], False), False
             extra = [name for name in top if name != RECORDS]
             if extra:
                 raise BadRequest(422, f"unknown field {extra[0]!r} beside {RECORDS!r}", extra[0])
@@ -58,9 +63,15 @@ class Rows:
             raise BadRequest(422, f"{RECORDS!r} holds no row")
         if len(rows) > self.max_rows:
             raise BadRequest(422, f"{RECORDS!r} holds {len(rows)} rows, at most {self.max_rows} are taken")
-        return self._columns(rows), True
+        return self._columns(rows, True), True
 
-    def _columns(self, rows: list[Any]) -> Columns:
+    def _columns(self, rows: list[Any], many: bool) -> Columns:
+        for attribute, (name, declared) in self._folded.items():
+            for place, row in enumerate(rows):
+                text = getattr(row, attribute)
+                if text is not None and folded(text) not in declared:
+                    where = f"row {place}: " if many else ""
+                    raise BadRequest(422, f"{where}{name}: Invalid enum value", name, place if many else None)
         pairs = zip(self.names, self._attributes, strict=True)
         return {name: [getattr(row, attribute) for row in rows] for name, attribute in pairs}
 
@@ -88,6 +99,9 @@ def _type_of(spec: dict[str, Any]) -> Any:
             kind = Annotated[float, bounds]
         else:
             kind = Annotated[float, msgspec.Meta(ge=spec["low"], le=spec["high"])]
+    elif spec.get("fold"):
+        said = f"one of {', '.join(spec['values'])}, in whatever case" if spec["unseen"] == "reject" else "any text"
+        kind = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST, description=said)]
     elif spec["unseen"] == "other":
         kind = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST)]
     else:

@@ -1,5 +1,17 @@
 """Words that training and service must share (stdlib only)."""
 
+from collections.abc import Iterable
+
 MISSING = ""  # what a missing category is in the graph; no declared value may be empty
 RECORDS = "records"  # the key of many rows in a request; one row is the body itself
 LONGEST = 200  # characters of a category's value
+
+
+def folded(text: str) -> str:
+    """Write a text as it is compared where case and spaces do not matter."""
+    return " ".join(text.split()).casefold()
+
+
+def spellings(values: Iterable[str]) -> dict[str, str]:
+    """Find the declared value by its folded text."""
+    return {folded(value): value for value in values}

@@ -32,7 +32,7 @@ FEATURES = (
     Number("id", low=0, high=1_000_000, integer=True, hidden=True),
     Number("alcohol (%)", low=0, high=30, unit="%"),
     Number("class", low=-5, high=5, missing=True),
-    Category("grape-variety", values=("merlot", "pinot noir", "räuschling"), missing=True),
+    Category("grape-variety", values=("merlot", "pinot noir", "räuschling"), missing=True, fold=True),
 )
 TARGET = Classes("quality", values=(1, 2, 3))
 KEY = ("id",)
@@ -99,7 +99,7 @@ def wines(path: Path) -> None:
     score = alcohol / 5 + odd + chance.normal(0, 0.3, N)
     frame = pd.DataFrame({"id": np.arange(N), "alcohol (%)": alcohol, "class": odd})
     frame.loc[chance.random(N) < 0.05, "class"] = np.nan
-    frame["grape-variety"] = chance.choice(["merlot", "pinot noir", "räuschling", None], N)
+    frame["grape-variety"] = chance.choice(["merlot", "Pinot  Noir ", "räuschling", "RÄUSCHLING", None], N)
     frame.assign(quality=np.digitize(score, [2, 3.5]) + 1).to_csv(path, index=False)
 
 

@@ -36,7 +36,7 @@ def contract_of(config: Config) -> dict[str, Any]:
             limits = {"low": column.low, "high": column.high, "integer": column.integer, "unit": column.unit}
             inputs.append({"name": column.name, "type": "number", "missing": column.missing, **limits})
         else:
-            values = {"values": list(column.values), "unseen": column.unseen}
+            values = {"values": list(column.values), "unseen": column.unseen, "fold": column.fold}
             inputs.append({"name": column.name, "type": "category", "missing": column.missing, **values})
     target: dict[str, Any] = {
         "name": config.target.name,

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from serve.words import folded, spellings
 from train.source import read
 from validation.contract import MISSING, Config
 from validation.script import ROOT, Refusal, digest
@@ -57,7 +58,18 @@ def load(config: Config) -> pd.DataFrame:
     for name, values in frame.items():
         if isinstance(values.dtype, pd.CategoricalDtype):  # how it was stored, not what it says
             frame[name] = values.astype(values.cat.categories.dtype)
-    return frame.reset_index(drop=True)
+    return _as_declared(frame, config).reset_index(drop=True)
+
+
+def _as_declared(frame: pd.DataFrame, config: Config) -> pd.DataFrame:
+    """Spell the values of folded categories as config.py does."""
+    for column in config.features:
+        if isinstance(column, Category) and column.fold and column.name in frame:
+            declared = spellings(column.values)
+            values = frame[column.name]
+            spelt = [declared.get(folded(value), value) if isinstance(value, str) else value for value in values]
+            frame[column.name] = pd.Series(spelt, index=values.index, dtype=values.dtype)
+    return frame
 
 
 def _numbers_where_they_are(values: "pd.Series[Any]") -> "pd.Series[Any]":

@@ -103,3 +103,31 @@ def test_the_row_type_has_a_json_schema() -> None:
     """What is decoded and what is documented come from one type."""
     [_], parts = msgspec.json.schema_components([rows.row_type])
     assert parts["Row"]["required"] == list(GOOD)
+
+
+FOLDING = [
+    {
+        "name": "class",
+        "type": "category",
+        "values": ["First class", "b"],
+        "missing": True,
+        "unseen": "reject",
+        "fold": True,
+    },
+    {"name": "town", "type": "category", "values": ["x"], "missing": False, "unseen": "other", "fold": True},
+]
+
+
+@pytest.mark.parametrize("spelling", ["First class", " first  CLASS ", "FIRST\tclass", None])
+def test_case_and_spaces_do_not_matter_where_the_contract_says_so(spelling) -> None:
+    """A folded category takes any spelling of a declared value."""
+    body = json.dumps({"class": spelling, "town": "Y"}).encode()
+    assert [spelling] == Rows(FOLDING, max_rows=3).decode(body)[0]["class"]
+
+
+def test_a_folded_category_is_still_closed() -> None:
+    """Another spelling is taken, another value is not."""
+    good = {"class": "B", "town": "x"}
+    with pytest.raises(BadRequest) as refused:
+        Rows(FOLDING, max_rows=3).decode(json.dumps({"records": [good, good | {"class": "c"}]}).encode())
+    assert (422, "class", 1) == (refused.value.status, refused.value.field, refused.value.row)

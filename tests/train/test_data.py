@@ -118,6 +118,18 @@ def test_dictionary_columns_are_texts(frame, config, tmp_path, monkeypatch) -> N
     assert row_digests(loaded, config).tolist() == row_digests(frame.head(100), config).tolist()
 
 
+def test_a_folded_category_is_read_in_the_declared_spelling(frame, config, tmp_path, monkeypatch) -> None:
+    """Case and spaces of the data do not matter where the contract says so; anything else stays as it is."""
+    monkeypatch.setattr("train.source.ROOT", tmp_path)
+    rows = frame.head(100).copy()
+    rows["workclass"] = rows["workclass"].str.upper() + "  "
+    rows.loc[0, "workclass"] = "elsewhere"
+    rows.to_csv(tmp_path / "rows.csv", index=False)
+    features = tuple(replace(column, fold=True) if column.name == "workclass" else column for column in config.features)
+    loaded = load(replace(config, data="rows.csv", features=features))
+    assert ["elsewhere", *frame["workclass"].head(100)[1:].fillna("")] == loaded["workclass"].fillna("").tolist()
+
+
 def test_the_model_sees_its_inputs_only(frame, config) -> None:
     """float32 and text, no hidden column, missing texts empty."""
     inputs = model_inputs(frame.head(100), config.inputs)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from serve.words import LONGEST
+from serve.words import LONGEST, folded
 from validation.script import Refusal
 
 
@@ -62,13 +62,18 @@ class Number:
 
 @dataclass(frozen=True)
 class Category:
-    """A text column with a closed list of values; the service rejects an `unseen` one, or scores it as "other"."""
+    """A text column with a closed list of values; the service rejects an `unseen` one, or scores it as "other".
+
+    With `fold`, case and spaces do not matter: data and requests may spell a value otherwise, the model sees the
+    declared one.
+    """
 
     name: str
     values: tuple[str, ...]
     missing: bool = False
     hidden: bool = False
     unseen: Literal["reject", "other"] = "reject"
+    fold: bool = False
 
     def __post_init__(self) -> None:
         require(text(self.name), f"Category({self.name!r}): the name must be a text without outer spaces")
@@ -81,6 +86,10 @@ class Category:
         require(
             max(map(len, self.values)) <= LONGEST,
             f"Category({self.name!r}): a value is longer than {LONGEST} characters",
+        )
+        require(
+            not self.fold or len(set(map(folded, self.values))) == len(self.values),
+            f"Category({self.name!r}): with fold, two values are one but for case and spaces",
         )
         require(
             self.unseen in ("reject", "other"),

@@ -60,7 +60,7 @@ def _kinds(config: "Config") -> None:
     for name, value in whole.items():
         require(type(value) is int and value >= 0, f"{name} must be a whole number, not {value!r}")
     for column in config.features:
-        flags = (column.missing, column.hidden, getattr(column, "integer", False))
+        flags = (column.missing, column.hidden, getattr(column, "integer", False), getattr(column, "fold", False))
         require(all(isinstance(flag, bool) for flag in flags), f"column {column.name!r}: a flag is not True or False")
 
 
