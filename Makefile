@@ -17,7 +17,7 @@ export OMP_WAIT_POLICY ?= passive # two fits on two cores would spin against eac
 
 GATES := performance fairness behaviour parity
 CHAIN := schema dataset fit gates export image deploy smoke promote
-TARGETS := help setup pipeline $(CHAIN) $(GATES) report stop freeze ui test lint format lock clean
+TARGETS := help setup pipeline $(CHAIN) $(GATES) report stop freeze ui test mutants lint format lock clean
 
 .PHONY: $(TARGETS)
 
@@ -102,6 +102,9 @@ ui: setup ## MLflow's pages on the embedded store
 
 test: setup ## the tests; TESTS= narrows them
 	@OMP_NUM_THREADS=1 python -m pytest --numprocesses auto --dist loadfile $(TESTS)
+
+mutants: setup ## break the gates' code bit by bit; each break has to be noticed by a test
+	@python -m tests.mutants
 
 lint: setup ## style, types, workflows, Dockerfile
 	@ruff format --check .

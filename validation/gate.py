@@ -55,7 +55,7 @@ def judged(
     champion: float | None = None,
 ) -> Measure:
     """Hold a value against its bound; what is not finite, or was measured on no row, fails."""
-    known = None if interval is None or not all(map(math.isfinite, interval)) else interval
+    known = _finite_ends(interval)
     verdict = "pass" if n > 0 and bound.holds(value, known) else "fail"
     return Measure(measure, group, finite_or_none(value), bound, n, verdict, why, known, finite_or_none(champion))
 
@@ -64,8 +64,11 @@ def shown(
     measure: str, group: str, value: float | None, n: int, why: str, interval: tuple[float, float] | None = None
 ) -> Measure:
     """Tell a value that nothing judges."""
-    known = None if interval is None or not all(map(math.isfinite, interval)) else interval
-    return Measure(measure, group, finite_or_none(value), None, n, "shown", why, known)
+    return Measure(measure, group, finite_or_none(value), None, n, "shown", why, _finite_ends(interval))
+
+
+def _finite_ends(interval: tuple[float, float] | None) -> tuple[float, float] | None:
+    return interval if interval is not None and all(map(math.isfinite, interval)) else None
 
 
 @dataclass(frozen=True)
@@ -144,7 +147,7 @@ def read(path: Path) -> Verdict:
     Raises Refusal when it is missing, malformed, edited, or says of itself what its measures do not.
     """
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content: dict[str, Any] = json.loads(path.read_bytes())
         seal, sealed = content.pop("seal"), digest_of(content)
         claimed = content.pop("passed")
         measures = tuple(_measure(line) for line in content.pop("measures"))
@@ -180,4 +183,5 @@ def sentences(verdict: Verdict) -> list[str]:
 
 def _until(line: Measure) -> str:
     """Tell the end of the interval, where that is what the bound holds."""
-    return f", up to {line.interval[1]:.4g}" if line.interval and line.bound and line.bound.lost else ""
+    counts = line.bound is not None and line.bound.lost
+    return f", up to {number_text(line.interval[1])}" if counts and line.interval else ""

@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from validation.gate import Measure, Verdict, decide, judged, read, sentences
+from validation.gate import Measure, Verdict, decide, judged, read, sentences, shown, write
 from validation.pages.cells import cell_text, table
 from validation.script import Refusal, digest_of, to_json
 from validation.words.bounds import Bound
@@ -50,6 +50,24 @@ def test_a_loss_is_held_by_the_end_of_its_interval(interval, verdict) -> None:
     line = judged("m", "", 0.001, Bound(at_most=0.005, lost=True), 1, "w", interval)
     assert line.verdict == verdict
     assert "lose at most 0.005" == str(line.bound)
+
+
+def test_a_line_tells_what_was_measured() -> None:
+    """Every field of a judged line arrives; what is not finite is told as unknown."""
+    bound = Bound(at_most=0.5)
+    assert Measure("m", "g", 0.25, bound, 7, "pass", "w", (0.1, 0.4), 0.3) == judged(
+        "m", "g", 0.25, bound, 7, "w", (0.1, 0.4), 0.3
+    )
+    assert Measure("m", "g", None, bound, 7, "fail", "w") == judged(
+        "m", "g", math.nan, bound, 7, "w", (math.nan, 0.4), math.inf
+    )
+
+
+@pytest.mark.parametrize(("interval", "told"), [((0.1, 0.4), (0.1, 0.4)), ((0.1, math.nan), None), (None, None)])
+def test_a_line_that_is_shown_has_no_bound(interval, told) -> None:
+    """Value and interval arrive, and no verdict but that it is shown."""
+    assert Measure("m", "g", 0.25, None, 7, "shown", "w", told) == shown("m", "g", 0.25, 7, "w", interval)
+    assert shown("m", "g", math.nan, 7, "w").value is None
 
 
 def test_a_value_of_no_row_fails() -> None:
@@ -195,3 +213,83 @@ def test_data_cannot_break_out_of_a_table() -> None:
     assert 3 == len(rows)
     assert not set("<`@[") & set(rows[2])
     assert "plain words, 1 > 0" == cell_text("plain words, 1 > 0")
+
+
+LINES = (
+    Measure("grün", "g", 0.9, Bound(at_least=0.8), 10, "pass", "w", (0.85, 0.95), 0.7),
+    Measure("lost", "", 0.001, Bound(at_most=0.005, lost=True), 10, "pass", "w", (-0.001, 0.003)),
+    Measure("told", "", None, None, 0, "shown", "w"),
+)
+
+
+def test_what_is_written_is_read(verdicts) -> None:
+    """Every field of a verdict comes back as it was."""
+    whole = Verdict("g", "k", "d", LINES, 3, "m", 2, "c", 1, {"curves": [1, 2.5, "ü"]})
+    write(verdicts / "g.json", whole)
+    assert whole == read(verdicts / "g.json")
+    assert (verdicts / "g.json").read_bytes().decode("utf-8").count("grün") == 1
+
+
+def test_what_fails_is_said_in_a_sentence() -> None:
+    """Gate, version, measure, group, value, bound and reason; where the interval's end counts, the end too."""
+    lines = (
+        LINES[0],
+        Measure("rate", "sex: Female", 0.3, Bound(at_most=0.2), 9, "fail", "why 1", (0.1, 0.4)),
+        Measure("lost", "", 0.001, Bound(at_most=0.002, lost=True), 9, "fail", "why 2", (0.0, 0.0031)),
+        Measure("gone", "", None, None, 0, "fail", "why 3"),
+        Measure("lost", "", None, Bound(at_most=0.002, lost=True), 9, "fail", "why 4"),
+    )
+    assert [
+        "g: model version 3: rate (sex: Female) is 0.3, bound: at most 0.2; why 1",
+        "g: model version 3: lost is 0.001, up to 0.0031, bound: lose at most 0.002; why 2",
+        "g: model version 3: gone is none, bound: none; why 3",
+        "g: model version 3: lost is none, bound: lose at most 0.002; why 4",
+    ] == sentences(Verdict("g", "k", "d", lines, 3))
+    assert "g: the data: gone is none, bound: none; why 3" in sentences(Verdict("g", "k", "d", lines))
+    assert [] == sentences(Verdict("g", "k", "d", LINES))
+    assert ["g: the data: nothing was judged, so nothing is proven"] == sentences(Verdict("g", "k", "d", ()))
+
+
+def test_a_verdict_is_printed_and_its_red_lines_are_logged(verdicts, monkeypatch, capsys) -> None:
+    """The table is the result; a sentence a red line is the log, also while the verdict stands."""
+    printed = []
+    monkeypatch.setattr("validation.gate.result", printed.append)
+    for passed, lines in ((True, LINES), (False, (line("fail", 0.7),))):
+        key = f"key {passed}"
+        for _ in range(2):
+            decide("g", key, lambda lines=lines, key=key: Verdict("g", key, "d", lines))
+        assert [f"### G: {'pass' if passed else 'FAIL'}\n\n{table(lines)}"] * 2 == printed[-2:]
+    assert 2 == capsys.readouterr().err.count("g: the data: accuracy is 0.7, bound: at least 0.8; because")
+
+
+def test_a_verdict_stands_only_while_its_gate_says_so(verdicts) -> None:
+    """A key that is the same is not enough: the gate is asked, about the very verdict."""
+    asked = []
+
+    def still(verdict: Verdict, answer: bool = False) -> bool:
+        asked.append(verdict)
+        return answer
+
+    first, second = (Verdict("g", "key", "d", lines) for lines in (LINES, LINES[:1]))
+    decide("g", "key", lambda: first, still)
+    assert [] == asked
+    decide("g", "key", lambda: second, lambda verdict: still(verdict, True))
+    assert first == read(verdicts / "g.json")
+    decide("g", "key", lambda: second, still)
+    assert [first, first] == asked
+    assert second == read(verdicts / "g.json")
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("{", r"g\.json is no verdict \(JSONDecodeError: .*\); run its gate again"),
+        ("{}", r"g\.json is no verdict \(KeyError: 'seal'\); run its gate again"),
+        ('{"seal": 1, "passed": true, "measures": []}', r"g\.json is no verdict \(TypeError: .*; run its gate again"),
+    ],
+)
+def test_what_is_no_verdict_is_said(verdicts, text, sentence) -> None:
+    """The sentence names the file, the fault and the way out."""
+    (verdicts / "g.json").write_text(text)
+    with pytest.raises(Refusal, match=sentence):
+        read(verdicts / "g.json")
