@@ -2,7 +2,8 @@
 
 Reads   build/verdicts/*.json, the registry.
 Prints  who promoted what, when, in place of which version.
-Writes  the alias `champion` and the verdicts as tags of the version, in the registry.
+Writes  the alias `champion` and the verdicts as tags of the version, in the registry; where the version could be
+        compared with no anchor, a line of models begins: the alias `anchor` as well.
 Exits   0 it is the champion, 1 a verdict is red, missing, about something else, or the champion has changed meanwhile,
         2 used or set up wrongly, 3 the outside failed.
 """
@@ -41,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     now = champion.number if champion else None
     if not faults and now != number and judged_against != now:
         faults.append(
-            f"version {number} was judged against {_name(judged_against)}, but {_name(now)} is the champion now;"
+            f"version {number} was judged against the champion {_name(judged_against)}, and now it is {_name(now)};"
             " judge again: run `make performance`"
         )
     if faults:
@@ -53,19 +54,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     else:
         moment = datetime.now(UTC).isoformat(timespec="seconds")
         verdicts = {f"verdict.{gate}": f"pass {verdict.key}" for gate, verdict in collected.verdicts.items()}
+        begins = collected.verdicts["performance"].anchor_version is None
+        if begins:  # first: a champion without its anchor would be judged as the first of a line again
+            registry.set_alias(config, "anchor", number)
         registry.set_alias(config, "champion", number, verdicts | {"promoted-by": actor(), "promoted-at": moment})
-    facts = registry.view(config).version(number).tags
+    after = registry.view(config)
+    facts = after.version(number).tags
     result(
-        "| model | version | digest | promoted by | promoted at | in place of |\n"
-        "| --- | --- | --- | --- | --- | --- |\n"
+        "| model | version | digest | promoted by | promoted at | in place of | anchor |\n"
+        "| --- | --- | --- | --- | --- | --- | --- |\n"
         f"| {config.model.name} | {number} | `{version.digest[:12]}` | {facts.get('promoted-by', '')} |"
-        f" {facts.get('promoted-at', '')} | {_name(now) if now != number else 'itself'} |\n"
+        f" {facts.get('promoted-at', '')} | {_name(now) if now != number else 'itself'} |"
+        f" {_name(after.aliases.get('anchor'))} |\n"
     )
     return YES
 
 
 def _name(number: int | None) -> str:
-    return "no champion" if number is None else f"version {number}"
+    return "none" if number is None else f"version {number}"
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import pandas as pd
 
 from serve.bundle import BundleError
 from serve.model import Model
-from train.data import as_columns, load, model_inputs, outcomes, split
+from train.data import Parts, as_columns, load, model_inputs, outcomes, split
 from validation.contract import Config
 from validation.script import Refusal
 from validation.words.columns import Number
@@ -39,9 +39,9 @@ def open_model(folder: Path) -> Model:
         raise Refusal(str(error)) from None
 
 
-def test_rows(config: Config) -> pd.DataFrame:
-    """Load the frozen test part, its row digests as the index."""
-    return split(load(config), config).test
+def judging_parts(config: Config) -> Parts:
+    """Load and split the data: training rows, frozen test part, and the window that came later."""
+    return split(load(config), config)
 
 
 def score(model: Model, inputs: pd.DataFrame) -> Array:
@@ -74,12 +74,17 @@ def judge_rows(folder: Path, rows: pd.DataFrame, config: Config) -> Judged:
     return Judged(model, rows, inputs, outcomes(rows, config), score(model, inputs))
 
 
-def judge_candidate(folder: Path, config: Config) -> Judged:
-    """Score the frozen test part with the model under judgement.
+def judge_own(folder: Path, rows: pd.DataFrame, config: Config) -> Judged:
+    """Score rows with the model under judgement.
 
     Raises Refusal when the model is damaged, or was made for another contract than config.py's.
     """
     try:
-        return judge_rows(folder, test_rows(config), config)
+        return judge_rows(folder, rows, config)
     except UnlikeError as error:
         raise Refusal(f"this version was {error}; fit it again") from None
+
+
+def judge_candidate(folder: Path, config: Config) -> Judged:
+    """Score the frozen test part with the model under judgement; raises as `judge_own`."""
+    return judge_own(folder, judging_parts(config).test, config)

@@ -1,76 +1,147 @@
 """Stage 3: is the model good enough, and no worse than the one in service? Judged on the frozen test part only.
 
-Reads   the registry, the frozen test part, PERFORMANCE.
-Prints  a table: each metric, its bound, and against the champion the loss with its 90 % interval.
+Reads   the registry, the frozen test part, PERFORMANCE, LOOKS.
+Prints  a table: each metric with its 90 % interval and bound; against champion and anchor the loss with its interval.
 Writes  build/verdicts/performance.json.
 Exits   0 all bounds hold, 1 one does not, 2 used or set up wrongly, 3 the outside failed.
 
 `lose_at_most` is a test of non-inferiority on the same rows: the upper end of the interval (a one-sided 95 % bound)
-must stay within it. The first model ever has no champion: that is said, and no failure.
+must stay within it, against the champion and against the anchor, the first accepted model of the line: many small
+losses may not add up. The first model ever has neither: that is said, and no failure. A test part is worn out when it
+has judged LOOKS models.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from train.view import Version
 from validation.candidate import Candidate, run_gate
 from validation.contract import Config
-from validation.gate import Judgement, Measure
+from validation.gate import Judgement, Measure, finite_or_none, judged, shown
 from validation.script import door
-from validation.words.bounds import PERFORMANCE_METRICS, Gate
+from validation.words.bounds import PERFORMANCE_METRICS, Bound, Gate
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from validation.judged import Judged
+
+CHAMPION, ANCHOR = "champion", "anchor"
+
+
+@dataclass(frozen=True)
+class Opponent:
+    """A model that the candidate is compared with; without `judged` it is the same model, or `unlike` says why not."""
+
+    name: str
+    version: Version
+    judged: "Judged | None" = None
+    unlike: str = ""
 
 
 def judge(candidate: Candidate, config: Config) -> Judgement:
-    """Measure each gate of PERFORMANCE."""
-    from validation.gate import judged as held
-    from validation.judged import UnlikeError, judge_candidate, judge_rows
+    """Measure each gate of PERFORMANCE, and count the looks."""
+    from validation.judged import judge_own, judging_parts
+    from validation.measures.changes import changes
+    from validation.measures.curves import curves
     from validation.measures.metrics import measure
+    from validation.measures.paired import interval
 
-    judged = judge_candidate(candidate.folder, config)
-    rows = judged.rows
-    champion: Judged | None = None
-    unlike = ""
-    if candidate.champion is not None and candidate.champion_folder is not None:
-        if candidate.champion.tags.get("test-part") != candidate.version.tags.get("test-part"):
-            unlike = "another test part; the champion may have been fitted on these rows"
-        else:
-            try:
-                champion = judge_rows(candidate.champion_folder, rows, config)
-            except UnlikeError as error:
-                unlike = f"the champion was {error}"
+    parts = judging_parts(config)
+    own, n = judge_own(candidate.folder, parts.test, config), len(parts.test)
+    champion, anchor = (_opponent(name, candidate, own, config) for name in (CHAMPION, ANCHOR))
+    theirs = champion.judged if champion else None
     measures = []
     for gate in config.performance:
         if gate.lose_at_most is not None:
-            measures.append(_compared(gate, candidate, judged, champion, unlike, config))
+            measures += _compared(gate, own, champion, anchor, config)
             continue
-        value = measure(gate.metric, judged.outcome, judged.outputs)
-        shown = measure(gate.metric, champion.outcome, champion.outputs) if champion else None
-        measures.append(held(gate.measure, "", value, gate.bound, len(rows), gate.why, champion=shown))
-    return Judgement(measures)
+        value = measure(gate.metric, own.outcome, own.outputs)
+        ends = interval(gate.metric, own.outcome, own.outputs, config.seed)
+        other = measure(gate.metric, theirs.outcome, theirs.outputs) if theirs else None
+        measures.append(judged(gate.measure, "", value, gate.bound, n, gate.why, ends, other))
+    looks = "worn out: raise draw in SPLIT and run `make freeze`, which takes rows that have not judged yet"
+    measures.append(
+        judged("models this test part has judged", "", candidate.looks, Bound(at_most=config.looks), n, looks)
+    )
+    evidence = curves(own, theirs, config)
+    if len(parts.window):
+        measures += _window(candidate, parts.window, theirs is not None, config)
+    if champion and champion.unlike:
+        evidence["anew"] = f"the line starts anew: {champion.unlike}"
+    elif champion and theirs and candidate.champion_folder:
+        folders = (candidate.folder, candidate.champion_folder)
+        told = changes(own, theirs, folders, parts.train, config)
+        evidence["changes"] = {"against": champion.version.number} | told
+    compared = anchor is not None and not anchor.unlike
+    return Judgement(measures, anchor.version.number if anchor and compared else None, evidence)
+
+
+def _opponent(name: str, candidate: Candidate, own: "Judged", config: Config) -> Opponent | None:
+    """Score the test part with champion or anchor, where there is one that can."""
+    from validation.judged import UnlikeError, judge_rows
+
+    version, folder = (
+        (candidate.champion, candidate.champion_folder)
+        if name == CHAMPION
+        else (candidate.anchor, candidate.anchor_folder)
+    )
+    if version is None or folder is None:
+        return None if version is None else Opponent(name, version)
+    if version.tags.get("test-part") != candidate.version.tags.get("test-part"):
+        return Opponent(name, version, unlike=f"another test part; the {name} may have been fitted on these rows")
+    try:
+        return Opponent(name, version, judge_rows(folder, own.rows, config))
+    except UnlikeError as error:
+        return Opponent(name, version, unlike=f"the {name} was {error}")
 
 
 def _compared(
-    gate: Gate, candidate: Candidate, judged: "Judged", champion: "Judged | None", unlike: str, config: Config
-) -> Measure:
-    """Measure how much the candidate loses against the champion on the same rows."""
-    from validation.gate import judged as held
-    from validation.measures.metrics import lost, lost_interval, measure
-
-    name, n = gate.measure, len(judged.outcome)
-    if candidate.champion is None:
-        return Measure(name, "", None, gate.bound, n, "first", "there is no champion yet: nothing to lose against")
-    against = f"version {candidate.champion.number}"
-    if candidate.champion.digest == candidate.version.digest:
-        return Measure(name, against, 0.0, gate.bound, n, "same", "the candidate is the champion, byte for byte")
+    gate: Gate, own: "Judged", champion: Opponent | None, anchor: Opponent | None, config: Config
+) -> list[Measure]:
+    """Measure how much the candidate loses against champion and anchor on the same rows."""
     if champion is None:
-        return Measure(name, against, None, gate.bound, n, "first", f"the line starts anew: {unlike}")
+        why = "there is no champion yet: nothing to lose against"
+        return [Measure(gate.measure, "", None, gate.bound, len(own.outcome), "first", why)]
+    measures = [_against(champion, gate.measure, gate, own, config)]
+    if anchor is not None and anchor.version.number != champion.version.number:
+        name = gate.measure.replace(CHAMPION, ANCHOR)
+        measures.append(_against(anchor, name, gate, own, config))
+    return measures
+
+
+def _against(other: Opponent, name: str, gate: Gate, own: "Judged", config: Config) -> Measure:
+    from validation.measures.metrics import measure
+    from validation.measures.paired import lost
+
+    n, group = len(own.outcome), f"version {other.version.number}"
+    if other.unlike:
+        return Measure(name, group, None, gate.bound, n, "first", f"the line starts anew: {other.unlike}")
+    if other.judged is None:
+        return Measure(name, group, 0.0, gate.bound, n, "same", f"the candidate is the {other.name}, byte for byte")
     up = PERFORMANCE_METRICS[config.target.kind][gate.metric] == "up"
-    theirs = measure(gate.metric, champion.outcome, champion.outputs)
-    loss = lost(up, theirs, measure(gate.metric, judged.outcome, judged.outputs))
-    low, high = lost_interval(gate.metric, up, judged.outcome, champion.outputs, judged.outputs, config.seed)
-    return held(name, against, loss, gate.bound, n, gate.why, interval=(low, high), champion=theirs)
+    theirs = measure(gate.metric, other.judged.outcome, other.judged.outputs)
+    loss, ends = lost(gate.metric, up, own.outcome, other.judged.outputs, own.outputs, config.seed)
+    return judged(name, group, loss, gate.bound, n, gate.why, ends, theirs)
+
+
+def _window(candidate: Candidate, window: "pd.DataFrame", compare: bool, config: Config) -> list[Measure]:
+    """Show each metric on the rows that came after the freeze: neither model was fitted on them."""
+    from validation.judged import judge_own, judge_rows
+    from validation.measures.metrics import measure
+    from validation.measures.paired import interval
+
+    own = judge_own(candidate.folder, window, config)
+    theirs = judge_rows(candidate.champion_folder, window, config) if compare and candidate.champion_folder else None
+    measures = []
+    for metric in dict.fromkeys(gate.metric for gate in config.performance):
+        value = measure(metric, own.outcome, own.outputs)
+        ends = interval(metric, own.outcome, own.outputs, config.seed)
+        line = shown(metric, "rows since the freeze", value, len(window), "beside the test part, not judged", ends)
+        other = measure(metric, theirs.outcome, theirs.outputs) if theirs else None
+        measures.append(replace(line, champion=finite_or_none(other)))
+    return measures
 
 
 @door

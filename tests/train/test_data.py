@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from train.data import load, model_inputs, on_test_side, outcomes, row_digests, split
+from train.data import frozen, load, model_inputs, on_test_side, outcomes, row_digests, split
 from train.source import data_digest
 from validation.script import Refusal
 from validation.words.columns import Binary, Category, Number
@@ -84,6 +84,21 @@ def test_a_changed_test_row_is_refused(frame, config) -> None:
     changed.loc[first, "age"] = 18 if changed.loc[first, "age"] != 18 else 19
     with pytest.raises(Refusal, match=r"1 of the 16185 rows of the frozen test part"):
         split(changed, config)
+
+
+def test_the_next_draw_takes_rows_that_have_not_judged(frame, config) -> None:
+    """Draws share no row; after as many as there are shares, every row has judged once."""
+    names = row_digests(frame, config)
+    draws = [on_test_side(names, replace(config.split, draw=draw)) for draw in (1, 2, 3)]
+    assert (np.sum(draws, axis=0) == 1).all()
+    with pytest.raises(Refusal, match="draw must be a whole number from 1 to 3"):
+        replace(config.split, draw=4)
+
+
+def test_a_list_of_another_draw_is_refused(config) -> None:
+    """The list that was frozen holds for its draw alone; the sentence names the way to a new one."""
+    with pytest.raises(Refusal, match="begin a new test part by `make freeze`"):
+        frozen(replace(config, split=replace(config.split, draw=2)))
 
 
 def test_csv_and_parquet_are_the_same_rows(frame, config, tmp_path, monkeypatch) -> None:

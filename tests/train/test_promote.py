@@ -2,6 +2,7 @@
 
 import json
 
+GATES = ("performance", "fairness", "behaviour", "parity")
 PROMOTE = ("train.promote", "--model-version")
 
 
@@ -19,6 +20,27 @@ def test_a_judged_version_becomes_the_champion(chain) -> None:
     tags = json.loads((chain.root / ".mlflow/view.json").read_text())["versions"]["1"]["tags"]
     assert tags["verdict.fairness"].startswith("pass ")
     assert tags["promoted-at"].endswith("+00:00")
+
+
+def aliases(workspace) -> dict[str, int]:
+    return json.loads((workspace.root / ".mlflow/view.json").read_text())["aliases"]
+
+
+def test_the_first_champion_is_the_anchor(chain) -> None:
+    """A line of models begins with the first that was accepted."""
+    assert {"champion": 1, "anchor": 1, "challenger": 1} == aliases(chain)
+
+
+def test_a_new_test_part_begins_a_new_line(chain_copy) -> None:
+    """What was judged on other rows cannot be compared: the next accepted model is the anchor."""
+    chain_copy.change("config.py", 'test_part="data/test-part.txt"', 'test_part="data/test-part.txt", draw=2')
+    gates = [[f"validation.{gate}", "--model-version", "2"] for gate in GATES]
+    ran = chain_copy.run_all(
+        ["train.init", "freeze"], ["validation.schema"], ["validation.dataset"], ["train.fit"], *gates, [*PROMOTE, "2"]
+    )
+    assert [0] * 9 == [one.code for one in ran], [one.err for one in ran]
+    assert "the line starts anew: another test part" in ran[4].out
+    assert {"champion": 2, "anchor": 2, "challenger": 2} == aliases(chain_copy)
 
 
 def second(workspace) -> None:
@@ -40,8 +62,7 @@ def test_a_red_verdict_is_refused(chain_copy) -> None:
     """One red gate keeps the champion where it is."""
     second(chain_copy)
     chain_copy.change("config.py", "at_most=0.15, why", "at_most=0.10, why")
-    gates = ("performance", "fairness", "behaviour", "parity")
-    ran = chain_copy.run_all(*([f"validation.{gate}", "--model-version", "2"] for gate in gates), [*PROMOTE, "2"])
+    ran = chain_copy.run_all(*([f"validation.{gate}", "--model-version", "2"] for gate in GATES), [*PROMOTE, "2"])
     assert [0, 1, 0, 0, 1] == [one.code for one in ran]
     assert "fairness: model version 2: demographic_parity_difference" in ran[-1].err
     assert champion(chain_copy) == 1
@@ -50,19 +71,17 @@ def test_a_red_verdict_is_refused(chain_copy) -> None:
 def test_a_better_version_takes_over(chain_copy) -> None:
     """Judged against the champion and no worse: promoted, in place of version 1."""
     second(chain_copy)
-    gates = ("performance", "fairness", "behaviour", "parity")
-    ran = chain_copy.run_all(*([f"validation.{gate}", "--model-version", "2"] for gate in gates), [*PROMOTE, "2"])
+    ran = chain_copy.run_all(*([f"validation.{gate}", "--model-version", "2"] for gate in GATES), [*PROMOTE, "2"])
     assert [0, 0, 0, 0, 0] == [one.code for one in ran], [one.err for one in ran]
     assert "lost to the champion" in ran[0].out
     assert "| version 1 |" in ran[-1].out
-    assert 2 == champion(chain_copy)
+    assert {"champion": 2, "anchor": 1, "challenger": 2} == aliases(chain_copy)
 
 
 def test_a_champion_that_changed_meanwhile_means_judging_again(chain_copy) -> None:
     """Judged against no champion, while there is one now: red, and the way out is named."""
     second(chain_copy)
-    gates = ("performance", "fairness", "behaviour", "parity")
-    chain_copy.run_all(*([f"validation.{gate}", "--model-version", "2"] for gate in gates))
+    chain_copy.run_all(*([f"validation.{gate}", "--model-version", "2"] for gate in GATES))
     chain_copy.forge("performance", champion_version=None, champion_digest=None)
     ran = chain_copy.run(*PROMOTE, "2")
     assert (1, "") == (ran.code, ran.out)

@@ -33,8 +33,8 @@ def rows(parts: Parts) -> pd.DataFrame:
 def same_rows(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Load the test part once, not once a test."""
     if "candidate" in request.fixturenames:
-        kept = request.getfixturevalue("rows")
-        monkeypatch.setattr(judged, "test_rows", lambda _: kept)
+        kept = request.getfixturevalue("parts")
+        monkeypatch.setattr(judged, "judging_parts", lambda _: kept)
 
 
 @pytest.fixture(scope="session")
@@ -62,8 +62,15 @@ def made(tmp_path_factory: pytest.TempPathFactory, parts: Parts, config: Config)
 def candidate(made: Callable[..., Path]) -> Callable[..., Candidate]:
     """Put a folder under judgement, against a champion's or none."""
 
-    def propose(folder: Path, champion: Path | None = None) -> Candidate:
-        return Candidate(version(2, folder), folder, version(1, champion) if champion else None, champion)
+    def propose(folder: Path, champion: Path | None = None, anchor: Path | None = None) -> Candidate:
+        return Candidate(
+            version(3, folder),
+            folder,
+            version(2, champion) if champion else None,
+            champion,
+            version(1, anchor) if anchor else None,
+            anchor,
+        )
 
     return propose
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from validation.measures.metrics import METRICS, lost_interval, measure, roc_auc
+from train.view import Version, View
+from validation.measures.metrics import MEANS, METRICS, measure, roc_auc
 from validation.performance import judge
 from validation.script import Refusal
 from validation.words.columns import Number
@@ -22,6 +23,7 @@ def test_the_first_model_has_no_champion_and_passes(candidate, made, config) -> 
     assert {
         "roc_auc": "pass",
         "log_loss": "pass",
+        "models this test part has judged": "pass",
         "roc_auc lost to the champion": "first",
         "log_loss lost to the champion": "first",
     } == verdicts(measures)
@@ -103,6 +105,98 @@ def test_a_champion_of_another_test_part_starts_the_line_anew(candidate, made, c
     assert "another test part" in judge(other, config).measures[2].why
 
 
+def trees(made, config, number: int):
+    return made(f"{number} trees", model=replace(config.model, parameters={"max_iter": number}))
+
+
+def test_many_small_losses_do_not_add_up(candidate, made, config) -> None:
+    """Each step is within the margin of the champion; the anchor sees how far they went together."""
+    anchor, champion, small = made("default"), trees(made, config, 50), trees(made, config, 35)
+    assert {"pass"} == set(verdicts(judge(candidate(champion, anchor, anchor), config).measures).values())
+    judgement = judge(candidate(small, champion, anchor), config)
+    found = verdicts(judgement.measures)
+    assert ("pass", "fail") == (found["log_loss lost to the champion"], found["log_loss lost to the anchor"])
+    assert judgement.anchor_version == 1
+
+
+def test_the_anchor_that_is_the_champion_is_compared_once(candidate, made, config) -> None:
+    """One line a bound, and the anchor counts as compared."""
+    proposed = candidate(trees(made, config, 50), made("default"), made("default"))
+    same = replace(proposed, anchor=proposed.champion)
+    judgement = judge(same, config)
+    assert not any("anchor" in line.measure for line in judgement.measures)
+    assert judgement.anchor_version == 2
+
+
+def test_the_candidate_that_is_the_anchor_is_the_same(candidate, made, config) -> None:
+    """Back to the first model: nothing is lost against itself."""
+    proposed = candidate(made("default"), trees(made, config, 50))
+    judgement = judge(replace(proposed, anchor=replace(proposed.version, number=1)), config)
+    assert "same" == verdicts(judgement.measures)["roc_auc lost to the anchor"]
+    assert judgement.anchor_version == 1
+
+
+def test_without_an_anchor_that_can_be_compared_a_line_begins(candidate, made, config) -> None:
+    """No anchor, or one of another test part: the verdict says that it was compared with none."""
+    proposed = candidate(trees(made, config, 50), made("default"), trees(made, config, 35))
+    other = replace(proposed, anchor=replace(proposed.anchor, tags={"test-part": "another"}))
+    judgement = judge(other, config)
+    assert "first" == verdicts(judgement.measures)["roc_auc lost to the anchor"]
+    assert judgement.anchor_version is None
+    assert judge(candidate(made("default")), config).anchor_version is None
+
+
+@pytest.mark.parametrize(("looks", "verdict"), [(200, "pass"), (201, "fail")])
+def test_a_test_part_wears_out(candidate, made, config, looks, verdict) -> None:
+    """After LOOKS models chance alone finds one that passes; the way out is named."""
+    measures = judge(replace(candidate(made("default")), looks=looks), config).measures
+    [line] = [line for line in measures if line.measure == "models this test part has judged"]
+    assert (verdict, looks, True) == (line.verdict, line.value, "raise draw in SPLIT" in line.why)
+
+
+def test_looks_count_models_not_versions() -> None:
+    """The same model counts once, later versions and other test parts do not count."""
+
+    def version(number: int, digest: str, part: str) -> Version:
+        return Version(number, digest, "", "", "", "", {"test-part": part})
+
+    known = [
+        version(1, "a", "p"),
+        version(2, "b", "p"),
+        version(3, "a", "p"),
+        version(4, "c", "q"),
+        version(5, "d", "p"),
+    ]
+    view = View({one.number: one for one in known}, {})
+    assert [1, 2, 2, 1, 3] == [view.looks(one) for one in known]
+
+
+def test_rows_since_the_freeze_are_shown_not_judged(candidate, made, config, parts, monkeypatch) -> None:
+    """Neither model was fitted on them; beside the test part they are told, with the champion's figure."""
+    late = parts.test.head(3000)
+    turned = late.assign(income=late["income"].map({">50K": "<=50K", "<=50K": ">50K"}))
+    monkeypatch.setattr("validation.judged.judging_parts", lambda _: replace(parts, window=turned))
+    measures = judge(candidate(made("default"), trees(made, config, 50)), config).measures
+    late_lines = [line for line in measures if line.group == "rows since the freeze"]
+    assert [("roc_auc", "shown", 3000), ("log_loss", "shown", 3000)] == [
+        (line.measure, line.verdict, line.n) for line in late_lines
+    ]
+    assert all(line.value and line.value < 0.1 for line in late_lines if line.measure == "roc_auc")
+    assert all(line.interval and line.champion for line in late_lines)
+    assert {"pass", "shown"} == set(verdicts(measures).values()) | {line.verdict for line in measures}
+
+
+def test_the_report_gets_what_it_draws(candidate, made, config) -> None:
+    """Curves of both models, what changed between them, or why they cannot be compared."""
+    proposed = candidate(trees(made, config, 50), made("default"))
+    told = judge(proposed, config).evidence
+    assert {"candidate", "champion"} == set(told["curves"])
+    assert (2, True) == (told["changes"]["against"], told["changes"]["flipped"] > 0)
+    other = replace(proposed, champion=replace(proposed.champion, tags={"test-part": "another"}))
+    assert "another test part" in judge(other, config).evidence["anew"]
+    assert not {"anew", "changes"} & set(judge(candidate(made("default")), config).evidence)
+
+
 def test_a_damaged_champion_is_no_pass(candidate, made, config, tmp_path) -> None:
     """What cannot be compared because it is broken stops the gate."""
     broken = shutil.copytree(made("default"), tmp_path / "broken")
@@ -111,7 +205,7 @@ def test_a_damaged_champion_is_no_pass(candidate, made, config, tmp_path) -> Non
         judge(candidate(made("label_noise", label_noise), broken), config)
 
 
-@pytest.mark.parametrize("metric", sorted(METRICS))
+@pytest.mark.parametrize("metric", sorted(METRICS | MEANS))
 def test_a_metric_of_nothing_or_of_nan_is_nan(metric) -> None:
     """No rows, or an output that is no number: never a value that could pass."""
     outcome = np.array([0.0, 1.0])
@@ -134,13 +228,6 @@ def test_roc_auc_is_that_of_scikit_learn() -> None:
 def test_one_class_has_no_roc_auc() -> None:
     """With one class only the metric is not defined, so it fails."""
     assert np.isnan(measure("roc_auc", np.ones(5), np.full((5, 2), 0.5)))
-
-
-def test_a_model_loses_nothing_against_itself() -> None:
-    """The paired interval of a model against itself is a point at nought."""
-    outcome = np.random.default_rng(0).integers(0, 2, 300).astype(float)
-    outputs = np.random.default_rng(1).dirichlet([1, 1], 300)
-    assert (0.0, 0.0) == lost_interval("log_loss", False, outcome, outputs, outputs, seed=0)
 
 
 def test_the_script_refuses_a_version_that_does_not_exist(chain) -> None:
