@@ -137,6 +137,7 @@ CALIBRATION = "data/calibration.json"  # how often these gates err; `make calibr
 GROUPS = Groups(
     min_positives=100,  # rows of the test part; below, a rate is noise
     min_negatives=100,
+    must_judge={"sex": ("Female", "Male"), "race": ("White", "Black", "Asian-Pac-Islander")},
 )
 FAIRNESS = (
     Gate(

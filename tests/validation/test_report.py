@@ -88,6 +88,6 @@ def test_a_verdict_under_other_bounds_is_red(chain_copy) -> None:
 
 def test_a_verdict_by_other_code_is_red(chain_copy) -> None:
     """A gate whose code changed has to run again."""
-    chain_copy.change("validation/measures/groups.py", "DRAWS = 2000", "DRAWS = 2001")
+    chain_copy.change("validation/measures/groups.py", "AND = ", "UND = 1\nAND = ")
     ran = chain_copy.run(*REPORT)
     assert (1, 1) == (ran.code, ran.err.count("other bounds, columns or code"))

@@ -1,139 +1,155 @@
-"""Fairness by group: fairlearn's metrics, intervals by bootstrap, and who is large enough to be judged.
+"""Fairness by group: who is large enough to be judged, each gate with its interval, each group with its rates.
 
 `outcome` and `choice` have shape (rows,): label places, or quantities in their unit.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
-import fairlearn.metrics as fairlearn
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.metrics import accuracy_score, mean_absolute_error
 
 from validation.contract import Config
-from validation.gate import Measure, judged
-from validation.gate import shown as told
+from validation.gate import Measure, judged, shown
+from validation.measures.disparity import Array, disparity, disparity_interval
+from validation.measures.rates import rates_of
 from validation.words.bounds import Bound, Gate
 from validation.words.columns import Category
+from validation.words.settings import Waiver, in_force
 
-Array = npt.NDArray[np.float64]
 MISSING_GROUP = "(missing)"
-DRAWS = 2000
+AND = " & "  # between the values that name an intersection
 
-
-def _by(metric: Callable[..., float], outcome: Array, choice: Array, groups: Any) -> float:
-    frame = fairlearn.MetricFrame(metrics=metric, y_true=outcome, y_pred=choice, sensitive_features=groups)
-    return float(frame.difference())
-
-
-def _mean_choice(_: Array, choice: Array) -> float:
-    return float(np.mean(choice))
-
-
-def _parity_over_classes(outcome: Array, choice: Array, groups: Any) -> float:
-    """Take the label on which the groups' selection rates differ most."""
-    return max(
-        float(fairlearn.demographic_parity_difference(outcome == label, choice == label, sensitive_features=groups))
-        for label in np.union1d(outcome, choice)
-    )
-
-
-def measure(metric: str, kind: str, outcome: Array, choice: Array, groups: Any) -> float:
-    """Measure one metric between groups; its definition is that of fairlearn.metrics."""
-    if metric == "accuracy_difference":
-        return _by(accuracy_score, outcome, choice, groups)
-    if metric == "mean_absolute_error_difference":
-        return _by(mean_absolute_error, outcome, choice, groups)
-    if metric == "mean_prediction_difference":
-        return _by(_mean_choice, outcome, choice, groups)
-    if kind == "classes":
-        return _parity_over_classes(outcome, choice, groups)
-    return float(getattr(fairlearn, metric)(outcome, choice, sensitive_features=groups))
+Names = npt.NDArray[np.object_]
 
 
 def judge_groups(rows: pd.DataFrame, outcome: Array, choice: Array, config: Config) -> list[Measure]:
-    """Measure each gate of FAIRNESS on the groups that are large enough, then show every group."""
-    measures, shown = [], []
-    for column in config.sensitive:
-        groups = rows[column].astype("object").where(rows[column].notna(), MISSING_GROUP).to_numpy()
-        [declared] = [feature for feature in config.features if feature.name == column]
-        names = (
-            [*declared.values, *([MISSING_GROUP] if declared.missing else [])] if isinstance(declared, Category) else []
-        )
-        large = [name for name in names if _is_large(outcome[groups == name], config)]
-        chosen = np.isin(groups, large)
-        gates = [gate for gate in config.fairness if gate.columns == (column,)]
-        measures += [_judge(gate, column, outcome[chosen], choice[chosen], groups[chosen], config) for gate in gates]
-        for name in names:
-            shown += _show(column, name, outcome[groups == name], choice[groups == name], name in large, config)
-    return measures + shown
+    """Measure each gate of FAIRNESS on the groups that are large enough, then tell every group."""
+    gates: list[Measure] = []
+    groups: list[Measure] = []
+    by_columns = dict.fromkeys([*((column,) for column in config.sensitive), *(g.columns for g in config.fairness)])
+    for columns in by_columns:
+        names = names_of(rows, columns)
+        known = declared(columns, names, config)
+        large = [name for name in known if is_large(outcome[names == name], config)]
+        chosen = np.isin(names, large)
+        asked = [gate for gate in config.fairness if gate.columns == columns]
+        gates += [_gate(gate, outcome[chosen], choice[chosen], names[chosen], config) for gate in asked]
+        for name in known:
+            rows_of = names == name
+            groups.append(_size(columns, name, outcome[rows_of], name in large, config))
+            groups += told(columns, name, outcome[rows_of], choice[rows_of], config)
+    return [*gates, *groups]
 
 
-def _is_large(outcome: Array, config: Config) -> bool:
+def names_of(rows: pd.DataFrame, columns: Sequence[str]) -> Names:
+    """Name the group of each row: the value of a column, or those of several joined; shape (rows,)."""
+    texts = [rows[column].astype("object").where(rows[column].notna(), MISSING_GROUP).astype(str) for column in columns]
+    return np.array([AND.join(values) for values in zip(*texts, strict=True)], dtype=object)
+
+
+def declared(columns: Sequence[str], names: Names, config: Config) -> list[str]:
+    """List the groups: of one column what config.py declares, of an intersection what the rows hold."""
+    if len(columns) > 1:
+        return sorted(set(names))
+    [column] = [feature for feature in config.features if feature.name == columns[0]]
+    values = column.values if isinstance(column, Category) else ()
+    return [*values, *([MISSING_GROUP] if column.missing else [])]
+
+
+def is_large(outcome: Array, config: Config) -> bool:
+    """Tell whether a group has rows enough: with and without a binary outcome, or the sum of both minima."""
     positives, negatives = config.groups.min_positives, config.groups.min_negatives
     if config.target.kind == "binary":
         return bool((outcome == 1).sum() >= positives and (outcome == 0).sum() >= negatives)
     return len(outcome) >= positives + negatives
 
 
-def _judge(gate: Gate, column: str, outcome: Array, choice: Array, groups: Any, config: Config) -> Measure:
-    names = sorted(set(groups))
-    group, n = f"{column}: {', '.join(names)}", len(outcome)
-    if len(names) < 2 or not np.isfinite(choice).all():
-        why = "fewer than two groups are large enough to be compared" if len(names) < 2 else "an output is not a number"
+def _gate(gate: Gate, outcome: Array, choice: Array, names: Names, config: Config) -> Measure:
+    compared = sorted(set(names))
+    group, n = f"{' and '.join(gate.columns)}: {', '.join(compared)}", len(outcome)
+    if len(compared) < 2 or not np.isfinite(choice).all():
+        few = len(compared) < 2
+        why = "fewer than two groups are large enough to be compared" if few else "an output is not a number"
         return judged(gate.measure, group, None, gate.bound, n, why)
-    value = measure(gate.metric, config.target.kind, outcome, choice, groups)
-    interval = _interval(gate.metric, outcome, choice, groups, config.seed) if config.target.kind == "binary" else None
-    return judged(gate.measure, group, value, gate.bound, n, gate.why, interval=interval)
+    value = disparity(gate.metric, config.target.kind, outcome, choice, names)
+    interval = disparity_interval(gate.metric, config.target.kind, outcome, choice, names, config.seed)
+    return judged(gate.measure, group, value, gate.bound, n, gate.why, interval)
 
 
-def _interval(metric: str, outcome: Array, choice: Array, groups: Any, seed: int) -> tuple[float, float] | None:
-    """Bound the metric by a bootstrap of each group's confusion cells: the 2.5 % and 97.5 % quantiles.
-
-    A difference between groups cannot be below 0, so its draws lie high: the upper end is on the safe side.
-    """
-    chance = np.random.default_rng(seed)
-    draws = []
-    for name in sorted(set(groups)):
-        true, chosen = outcome[groups == name] == 1, choice[groups == name] == 1
-        cells = np.array(
-            [(~true & ~chosen).sum(), (~true & chosen).sum(), (true & ~chosen).sum(), (true & chosen).sum()]
-        )
-        draws.append(chance.multinomial(cells.sum(), cells / cells.sum(), size=DRAWS))
-    tn, fp, fn, tp = np.moveaxis(np.stack(draws, axis=1).astype("float64"), -1, 0)  # each (draws, groups)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        rates = {
-            "demographic_parity_difference": [(tp + fp) / (tn + fp + fn + tp)],
-            "equalized_odds_difference": [tp / (tp + fn), fp / (fp + tn)],
-            "equal_opportunity_difference": [tp / (tp + fn)],
-            "accuracy_difference": [(tp + tn) / (tn + fp + fn + tp)],
-            "demographic_parity_ratio": [(tp + fp) / (tn + fp + fn + tp)],
-        }[metric]
-        spreads = [
-            rate.min(axis=1) / rate.max(axis=1) if metric.endswith("_ratio") else np.ptp(rate, axis=1) for rate in rates
-        ]
-    low, high = np.quantile(np.max(spreads, axis=0), [0.025, 0.975])
-    return (float(low), float(high)) if np.isfinite([low, high]).all() else None
-
-
-def _show(column: str, name: str, outcome: Array, choice: Array, large: bool, config: Config) -> list[Measure]:
-    group, n = f"{column}: {name}", len(outcome)
-    if n == 0:
+def _size(columns: Sequence[str], name: str, outcome: Array, large: bool, config: Config) -> Measure:
+    """Say whether a group is judged; one that is not fails where config.py wants it judged, or where it has no row."""
+    group, n = f"{' and '.join(columns)}: {name}", len(outcome)
+    wanted = len(columns) == 1 and name in config.groups.must_judge.get(columns[0], ())
+    if n == 0 and len(columns) == 1:
         why = "a declared group without a row in the test part: nobody can say how it is treated"
-        return [judged("rows of the group", group, 0.0, Bound(at_least=1), 0, why)]
-    why = "judged" if large else "too small to be judged"
-    if config.target.kind == "quantity":
-        return [told("mean prediction", group, float(choice.mean()), n, why)]
-    if config.target.kind == "classes":
-        return [told("accuracy", group, float((choice == outcome).mean()), n, why)]
-    rates = {
-        "selection rate": choice,
-        "true positive rate": choice[outcome == 1],
-        "false positive rate": choice[outcome == 0],
-    }
+        return judged("rows of the group", group, 0.0, Bound(at_least=1), 0, why)
+    least = f"{config.groups.min_positives} with the outcome and {config.groups.min_negatives} without"
+    if config.target.kind != "binary":
+        least = f"{config.groups.min_positives + config.groups.min_negatives} rows"
+    if large:
+        return shown("rows of the group", group, float(n), n, "large enough to be judged")
+    why = f"too small to be judged: it takes {least}"
+    if wanted:
+        return Measure("rows of the group", group, float(n), None, n, "fail", f"{why}; GROUPS.must_judge names it")
+    return Measure("rows of the group", group, float(n), None, n, "insufficient", why)
+
+
+def told(columns: Sequence[str], name: str, outcome: Array, choice: Array, config: Config) -> list[Measure]:
+    """Tell a group's rates with their intervals; nothing of them is judged by itself."""
+    group = f"{' and '.join(columns)}: {name}"
     return [
-        told(rate, group, float(values.mean()) if len(values) else None, len(values), why)
-        for rate, values in rates.items()
+        shown(rate, group, value, n, "told, not judged by itself", interval)
+        for rate, value, interval, n in rates_of(outcome, choice, config)
     ]
+
+
+def waived(measures: Sequence[Measure], config: Config) -> list[Measure]:
+    """Let a waiver that is in force stand for a gate that fails; one that is over fails by itself."""
+    by_measure = {gate.measure: gate for gate in config.fairness}
+    lines = []
+    for line in measures:
+        gate = by_measure.get(line.measure)
+        waiver = gate and next((one for one in config.waivers if (one.metric, one.by) == (gate.metric, gate.by)), None)
+        lines.append(_under(waiver, line) if waiver and line.verdict == "fail" else line)
+    over = [one for one in config.waivers if not in_force(one)]
+    if config.waivers:
+        why = "; ".join(f"{_name(one)}, {one.owner}: over since {one.expires}" for one in over)
+        why = why or "a waiver that is over has to be renewed with a reason, or removed"
+        lines.append(judged("waivers that are over", "", float(len(over)), Bound(at_most=0), len(config.waivers), why))
+    return lines
+
+
+def _under(waiver: Waiver, line: Measure) -> Measure:
+    if not in_force(waiver) or line.value is None:  # what could not be measured cannot be waived
+        return line
+    why = f"waived until {waiver.expires} by {waiver.owner}: {waiver.reason}; {line.why}"
+    return Measure(line.measure, line.group, line.value, line.bound, line.n, "waived", why, line.interval)
+
+
+def _name(waiver: Waiver) -> str:
+    return f"{waiver.metric} by {waiver.by if isinstance(waiver.by, str) else ' and '.join(waiver.by)}"
+
+
+def evidence(measures: Sequence[Measure], config: Config) -> dict[str, Any]:
+    """Collect the groups' rates and the waivers for the report."""
+    large = {line.group for line in measures if line.measure == "rows of the group" and line.verdict == "shown"}
+    groups = []
+    for line in measures:
+        by, _, name = line.group.partition(": ")
+        if line.verdict == "shown" and line.measure != "rows of the group" and line.interval:
+            low, high = line.interval
+            rate = {"rate": line.measure, "value": line.value, "low": low, "high": high, "n": line.n}
+            groups.append({"by": by, "group": name, "judged": line.group in large, **rate})
+    waivers = [
+        {
+            "measure": _name(one),
+            "owner": one.owner,
+            "reason": one.reason,
+            "expires": one.expires.isoformat(),
+            "in_force": in_force(one),
+        }
+        for one in config.waivers
+    ]
+    return {"groups": groups, "waivers": waivers}

@@ -2,10 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from validation.words.columns import finite, require, text
+
+LONGEST_WAIVER = 366  # days
+
+
+def today() -> date:
+    """Return the date, in UTC."""
+    return datetime.now(UTC).date()
 
 
 @dataclass(frozen=True)
@@ -39,11 +46,13 @@ class Waiver:
         require(text(self.owner), f"{what}: name an owner, a person who answers for it")
         require(text(self.reason), f"{what}: give the reason in a sentence")
         require(type(self.expires) is date, f"{what}: expires must be a date, as date(2027, 1, 31)")
+        far = self.expires - today() > timedelta(days=LONGEST_WAIVER)
+        require(not far, f"{what}: it expires more than {LONGEST_WAIVER} days from now; nobody would look at it again")
 
 
 def in_force(waiver: Waiver) -> bool:
-    """Tell whether a waiver holds today (UTC)."""
-    return datetime.now(UTC).date() <= waiver.expires
+    """Tell whether a waiver holds today."""
+    return today() <= waiver.expires
 
 
 @dataclass(frozen=True)

@@ -69,6 +69,6 @@ def test_outputs_that_are_no_numbers_are_not_drawn(judged, config) -> None:
 
 def test_wilsons_interval_is_the_textbooks() -> None:
     """One hit in ten: 1.8 % to 40.4 %; none: from nought."""
-    assert (0.0179, 0.4042) == pytest.approx(wilson(1, 10), abs=1e-4)
-    assert 0.0 == wilson(0, 10)[0]
-    assert 1.0 == wilson(10, 10)[1]
+    assert wilson(1, 10) == pytest.approx((0.0179, 0.4042), abs=1e-4)
+    assert wilson(0, 10)[0] == 0
+    assert wilson(10, 10)[1] == pytest.approx(1)
