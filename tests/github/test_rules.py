@@ -71,7 +71,7 @@ FLAWS: dict[str, list[tuple[str, str, str, str]]] = {
     "keeps_no_credentials": [
         (
             DATA,
-            r" +with: \{ persist-credentials: false \}\n",
+            r" +with: \{ persist-credentials: false.*\}\n",
             "",
             "stage-1-data.yml, schema: the checkout keeps its credentials",
         ),
