@@ -34,7 +34,12 @@ FLAWS: dict[str, list[tuple[str, str, str, str]]] = {
             "the keys are name, permissions, on, concurrency, jobs;",
         ),
         (PIPELINE, r"\n\njobs:", r"\njobs:", "pipeline.yml: one blank line stands between"),
-        (PIPELINE, r"jobs:", "defaults:\n  A: b\n\njobs:", "the keys are name, on, concurrency, permissions, defaults, jobs"),
+        (
+            PIPELINE,
+            r"jobs:",
+            "defaults:\n  A: b\n\njobs:",
+            "the keys are name, on, concurrency, permissions, defaults, jobs",
+        ),
     ],
     "says_why": [
         (PIPELINE, r"if: always\(\) #.*", "if: always()", "no reason on the line of `if: always()`"),
