@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from train.bundle import seal_model
-from train.data import Parts, model_inputs, outcomes, split
-from train.model import ESTIMATOR, build, sample_weights
+from train.data import Parts, outcomes, split
+from train.recipe import fit_recipe
 from train.view import Version
 from validation import judged
 from validation.candidate import Candidate
@@ -48,8 +48,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, parts: Parts, config: Config)
             train, outcome = parts.train, outcomes(parts.train, settings)
             if spoil is not None:
                 train, outcome = spoil(train, outcome)
-            weights = {f"{ESTIMATOR}__sample_weight": sample_weights(train, outcome, settings)}
-            pipeline = build(settings).fit(model_inputs(train, settings.inputs), outcome, **weights)
+            pipeline = fit_recipe(train, outcome, settings)
             folder = tmp_path_factory.mktemp("model")
             seal_model(folder, pipeline, replace(parts, train=train), settings)
             kept[name] = folder
