@@ -17,7 +17,7 @@ export OMP_WAIT_POLICY ?= passive # two fits on two cores would spin against eac
 
 GATES := performance fairness behaviour parity
 CHAIN := schema dataset fit gates export image deploy smoke promote
-TARGETS := help setup pipeline $(CHAIN) $(GATES) report stop freeze ui test mutants lint format lock clean
+TARGETS := help setup pipeline $(CHAIN) $(GATES) report stop freeze calibrate ui test mutants lint format lock clean
 
 .PHONY: $(TARGETS)
 
@@ -96,6 +96,9 @@ stop: setup ## stop the local service
 
 freeze: setup ## record the test part and the reference of new data
 	@python -m train.init freeze
+
+calibrate: setup ## measure how often the gates err on the present data; takes minutes
+	@python -m validation.calibrate
 
 ui: setup ## MLflow's pages on the embedded store
 	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --backend-store-uri sqlite:///$(CURDIR)/.mlflow/mlflow.db --host 127.0.0.1 --port $(UI_PORT)

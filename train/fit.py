@@ -73,8 +73,8 @@ def fit(config: Config, data: str, mark: str) -> int:
     from importlib.metadata import version
 
     from train.bundle import seal_model
-    from train.data import load, model_inputs, outcomes, split
-    from train.model import ESTIMATOR, build, sample_weights
+    from train.data import load, outcomes, split
+    from train.recipe import fit_recipe
 
     started = time.monotonic()
     parts = split(load(config), config)
@@ -83,10 +83,7 @@ def fit(config: Config, data: str, mark: str) -> int:
     absent = [str(label) for place, label in enumerate(config.target.labels) if not (outcome == place).any()]
     if absent:
         raise Refusal(f"no training row holds the label {', '.join(absent)}; mend TARGET in config.py, or the data")
-    weights = {}
-    if config.model.reweigh_by is not None:
-        weights[f"{ESTIMATOR}__sample_weight"] = sample_weights(parts.train, outcome, config)
-    pipeline = build(config).fit(model_inputs(parts.train, config.inputs), outcome, **weights)
+    pipeline = fit_recipe(parts.train, outcome, config)
     seconds = time.monotonic() - started
     log(f"fitted in {seconds:.1f} s; proving its ONNX form")
     with tempfile.TemporaryDirectory() as temporary:

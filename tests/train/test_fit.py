@@ -44,7 +44,7 @@ def test_what_fit_reads_makes_a_version(chain_copy) -> None:
     ran = chain_copy.run("train.fit")
     assert (0, "model-version=2\n") == (ran.code, ran.out)
     view = json.loads((chain_copy.root / ".mlflow/view.json").read_text())
-    assert {"challenger": 2, "champion": 1} == view["aliases"]
+    assert {"challenger": 2, "champion": 1, "anchor": 1} == view["aliases"]
     assert view["versions"]["1"]["digest"] != view["versions"]["2"]["digest"]
 
 

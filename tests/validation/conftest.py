@@ -10,8 +10,8 @@ import pytest
 
 from tests import kept
 from train.bundle import seal_model
-from train.data import Parts, model_inputs, outcomes
-from train.model import ESTIMATOR, build, sample_weights
+from train.data import Parts, outcomes
+from train.recipe import fit_recipe
 from train.view import Version
 from validation import judged
 from validation.candidate import Candidate
@@ -47,8 +47,7 @@ def made(parts: Parts, config: Config) -> Callable[..., Path]:
             train, outcome = parts.train, outcomes(parts.train, settings)
             if spoil is not None:
                 train, outcome = spoil(train, outcome)
-            weights = {f"{ESTIMATOR}__sample_weight": sample_weights(train, outcome, settings)}
-            pipeline = build(settings).fit(model_inputs(train, settings.inputs), outcome, **weights)
+            pipeline = fit_recipe(train, outcome, settings)
             folder = kept.model_folder()
             seal_model(folder, pipeline, replace(parts, train=train), settings)
             kept.MODELS[name] = folder

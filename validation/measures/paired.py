@@ -30,10 +30,13 @@ def interval(metric: str, outcome: Array, outputs: Array, seed: int) -> Interval
     return _bootstrap(lambda rows: measure(metric, outcome[rows], outputs[rows]), len(outcome), seed)
 
 
-def lost(metric: str, up: bool, outcome: Array, theirs: Array, ours: Array, seed: int) -> tuple[float, Interval]:
+def lost(
+    metric: str, up: bool, outcome: Array, theirs: Array, ours: Array, seed: int, draws: int = DRAWS
+) -> tuple[float, Interval]:
     """Tell by how much our model is worse than theirs in the metric's unit, with its interval; negative is better.
 
-    ROC AUC by DeLong, means of rows by their paired differences, every other metric by a paired bootstrap of the rows.
+    ROC AUC by DeLong, means of rows by their paired differences, every other metric by a paired bootstrap of `draws`
+    times the rows.
     """
     sign = 1.0 if up else -1.0
     loss = sign * (measure(metric, outcome, theirs) - measure(metric, outcome, ours))
@@ -51,7 +54,7 @@ def lost(metric: str, up: bool, outcome: Array, theirs: Array, ours: Array, seed
         there, here = (measure(metric, outcome[rows], outputs[rows]) for outputs in (theirs, ours))
         return sign * (there - here)
 
-    return loss, _bootstrap(drawn, len(outcome), seed)
+    return loss, _bootstrap(drawn, len(outcome), seed, draws)
 
 
 def delong(positive: "np.ndarray[tuple[int], np.dtype[np.bool_]]", *scores: Array) -> tuple[Array, Array]:
@@ -85,11 +88,13 @@ def _error_of_mean(rows: Array) -> float:
     return float(rows.std(ddof=1) / np.sqrt(len(rows))) if len(rows) > 1 else float("nan")
 
 
-def _bootstrap(drawn: Callable[["np.ndarray[tuple[int], np.dtype[np.intp]]"], float], n: int, seed: int) -> Interval:
+def _bootstrap(
+    drawn: Callable[["np.ndarray[tuple[int], np.dtype[np.intp]]"], float], n: int, seed: int, draws: int = DRAWS
+) -> Interval:
     """Take the 5 % and 95 % quantiles over rows drawn with replacement.
 
     Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
     """
     chance = np.random.default_rng(seed)
-    low, high = np.quantile([drawn(chance.integers(0, n, n)) for _ in range(DRAWS)], [0.05, 0.95])
+    low, high = np.quantile([drawn(chance.integers(0, n, n)) for _ in range(draws)], [0.05, 0.95])
     return float(low), float(high)
