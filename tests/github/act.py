@@ -27,6 +27,7 @@ STAND_INS = {
 }
 BUILT_IN = "actions/checkout"  # act copies the working tree itself
 ONE_TEST = "tests/github/test_rules.py::test_the_table_of_pins_is_read"  # what `make test` runs inside a run
+TOKEN = "a-token-of-the-tests"
 COMMIT = ["git", "-c", "user.name=tests", "-c", "user.email=tests@example.invalid", "commit", "-qm", "Copy"]
 
 
@@ -112,6 +113,7 @@ def run_act(checkout: Path, scratch: Path, workflow: str, event: str, payload: d
     (scratch / "event.json").write_text(json.dumps(payload or {}))
     command: list[str | Path] = ["act", event, "-C", checkout, "-W", f".github/workflows/{workflow}"]
     command += ["-e", scratch / "event.json"]
+    command += ["-s", f"GITHUB_TOKEN={TOKEN}"]  # what `github.token` is; no action of others sees it
     command += ["--json", "-v", "--pull=false", "--no-cache-server", "--concurrent-jobs", "1"]
     command += ["--action-cache-path", scratch / "cache", "-P", "ubuntu-latest=-self-hosted"]
     for option in ("--env-file", "--secret-file", "--var-file", "--input-file"):  # else act reads .env, .secrets, ...

@@ -20,7 +20,8 @@ PLAIN = {'test "$GREEN" = true', 'realpath "${VENV:-.venv}/bin"'}  # a verdict a
 CONCURRENT = {"group", "cancel-in-progress", "queue"}
 # By hand; by hand; the service; what keeps it up
 NO_STEP = {"train.init", "validation.calibrate", "serve.app", "infra.supervisor"}
-NO_TARGET = {"train.store"}  # carries the registry from machine to machine; a laptop is one
+NO_TARGET = {"train.store", "infra.comment"}  # carries the registry from machine to machine; needs a pull request
+MAY_FOLLOW = {("contents", "read"), ("actions", "read"), ("pull-requests", "write")}  # what a follower may ask for
 PLATFORM_JOBS = {"tests", "image", "all-green"}  # their word is make's or the platform's, not a script's
 
 
@@ -105,7 +106,8 @@ def keeps_no_credentials(tree: Tree) -> Iterator[str]:
 def reads_no_secret(tree: Tree) -> Iterator[str]:
     """The chain needs no secret, and nothing inherits all of them."""
     for path, text in tree.texts.items():
-        if path.endswith(".yml") and re.search(r"\bsecrets\b|github\.token", re.sub(r"#.*", "", text)):
+        own = r"" if path.removeprefix(WORKFLOWS) in tree.followers else r"|github\.token"
+        if path.endswith(".yml") and re.search(rf"\bsecrets\b{own}", re.sub(r"#.*", "", text)):
             yield f"{path}: reads a secret"
 
 
@@ -131,13 +133,13 @@ def ends(tree: Tree) -> Iterator[str]:
 
 @rule
 def asks_for_little(tree: Tree) -> Iterator[str]:
-    """A file grants nothing; a job grants `contents: read` at most."""
+    """A file grants nothing; a job grants `contents: read` at most, one that follows a run what a comment needs."""
     for name, workflow in tree.workflows.items():
         if workflow.get("permissions") != {}:
             yield f"{name}: the file itself grants permissions"
     for name, job_id, job in tree.jobs():
         for scope, level in _granted(job).items():
-            if (scope, level) != ("contents", "read"):
+            if (scope, level) not in (MAY_FOLLOW if name in tree.followers else {("contents", "read")}):
                 yield f"{name}, {job_id}: asks for {scope}: {level}"
 
 
@@ -159,7 +161,7 @@ def grants_what_is_called(tree: Tree) -> Iterator[str]:
 def queues_where_it_must(tree: Tree) -> Iterator[str]:
     """Entry files group their runs, and pull requests cancel; called ones only keep a deployment alone, in a queue."""
     for name, workflow in tree.workflows.items():
-        entry, group = name in tree.entries, workflow.get("concurrency", {})
+        entry, group = name in tree.entries | tree.followers, workflow.get("concurrency", {})
         if entry != bool(group):
             yield f"{name}: {'an entry file groups its runs' if entry else 'a group of the caller would deadlock'}"
         elif entry and not _waits(group, cancel="pull_request" in workflow["on"]):
@@ -220,6 +222,23 @@ def uploads_each_verdict(tree: Tree) -> Iterator[str]:
             wanted = {"name": f"verdict-{job_id}", "path": f"build/verdicts/{job_id}.json"}
             if not any(step.get("with") == wanted and step.get("if") == "always()" for step in job.get("steps", [])):
                 yield f"{name}, {job_id}: does not always upload verdict-{job_id}"
+
+
+@rule
+def follows_without_running(tree: Tree) -> Iterator[str]:
+    """What the end of a pull request's run starts checks out the default branch, and takes artifacts as data."""
+    for name, workflow in tree.followers.items():
+        known = {it.get("name") for it in tree.entries.values()}
+        for followed in listed(workflow["on"]["workflow_run"].get("workflows")):
+            if followed not in known:
+                yield f"{name}: follows {followed}, which no workflow is called"
+        for job_id, job in workflow["jobs"].items():
+            for step in job.get("steps", []):
+                given = step.get("with", {})
+                if "checkout@" in step.get("uses", "") and {"ref", "repository"} & given.keys():
+                    yield f"{name}, {job_id}: checks out what somebody proposes"
+                if "download-artifact@" in step.get("uses", "") and not given.get("path", "").startswith("build/"):
+                    yield f"{name}, {job_id}: unpacks an artifact beside the code"
 
 
 # --- one word per thing ----------------------------------------------------------------------------------------------

@@ -20,6 +20,8 @@ GATES = ".github/workflows/stage-3-gates.yml"
 IMAGE = ".github/workflows/stage-4-image.yml"
 DEPLOY = ".github/workflows/stage-5-deploy.yml"
 
+COMMENT = ".github/workflows/report-comment.yml"
+
 # Each rule's flaws: the file, what is changed in it, and the finding. The rest of the real tree stays as it is.
 FLAWS: dict[str, list[tuple[str, str, str, str]]] = {
     "opens_with_a_header": [
@@ -100,6 +102,23 @@ FLAWS: dict[str, list[tuple[str, str, str, str]]] = {
             "- id: fit\n        env: { TOKEN: '${{ secrets.TOKEN }}' }",
             "stage-2-train.yml: reads a secret",
         ),
+        (
+            TRAIN,
+            r"- id: fit",
+            "- id: fit\n        env: { TOKEN: '${{ github.token }}' }",
+            "stage-2-train.yml: reads a secret",
+        ),
+        (COMMENT, r"\$\{\{ github.token \}\}", "${{ secrets.TOKEN }}", "report-comment.yml: reads a secret"),
+    ],
+    "follows_without_running": [
+        (
+            COMMENT,
+            r"persist-credentials: false",
+            "persist-credentials: false, ref: x",
+            "report-comment.yml, comment: checks out what somebody proposes",
+        ),
+        (COMMENT, r"path: build/pull-request", "path: .", "comment: unpacks an artifact beside the code"),
+        (COMMENT, r"\[Pull request\]", "[Another]", "report-comment.yml: follows Another, which no workflow is called"),
     ],
     "closes": [
         (
@@ -121,6 +140,8 @@ FLAWS: dict[str, list[tuple[str, str, str, str]]] = {
         (TRAIN, r"runs-on: ubuntu-latest", "runs-on: ${{ vars.RUNNER }}", "fit: runs-on is not the literal"),
     ],
     "asks_for_little": [
+        (COMMENT, r"contents: read", "contents: write", "report-comment.yml, comment: asks for contents: write"),
+        (COMMENT, r"actions: read", "actions: write", "report-comment.yml, comment: asks for actions: write"),
         (PIPELINE, r"permissions: \{\}", "permissions: { contents: read }", "pipeline.yml: the file itself grants"),
         (PIPELINE, r"permissions: \{\}\n\n", "", "pipeline.yml: the file itself grants"),
         (TRAIN, r"contents: read", "contents: write", "fit: asks for contents: write"),

@@ -44,7 +44,14 @@ class Tree:
     @property
     def entries(self) -> dict[str, Yaml]:
         """The workflows that an event starts."""
-        return {name: it for name, it in self.workflows.items() if "workflow_call" not in it["on"]}
+        return {
+            name: it for name, it in self.workflows.items() if not {"workflow_call", "workflow_run"} & set(it["on"])
+        }
+
+    @property
+    def followers(self) -> dict[str, Yaml]:
+        """The workflows that the end of another one starts: with rights of their own, beside data of strangers."""
+        return {name: it for name, it in self.workflows.items() if "workflow_run" in it["on"]}
 
     @property
     def actions(self) -> dict[str, Yaml]:

@@ -6,7 +6,12 @@ import shutil
 import sys
 from pathlib import Path
 
-KNOWN = ({"NAME", "PATH"}, {"PATTERN", "PATH", "MERGE_MULTIPLE"})
+OF_ANOTHER_RUN = {"RUN_ID", "GITHUB_TOKEN"}
+KNOWN = (
+    {"NAME", "PATH"},
+    {"PATTERN", "PATH", "MERGE_MULTIPLE"},
+    {"PATTERN", "PATH", "MERGE_MULTIPLE"} | OF_ANOTHER_RUN,
+)
 
 given = {key.removeprefix("WITH_"): value for key, value in os.environ.items() if key.startswith("WITH_") and value}
 if given.keys() not in KNOWN or given.get("MERGE_MULTIPLE", "true") != "true":

@@ -1,0 +1,122 @@
+"""The one door to the platform's API: pull requests and their comments.
+
+GITHUB_REPOSITORY and GITHUB_TOKEN say where and as whom; GITHUB_API_URL is the platform's own where it is not set.
+"""
+
+import os
+import re
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+
+from validation.script import OutsideError, Refusal
+
+PATIENCE = (1.0, 4.0, 15.0)  # seconds before each further try
+LONGEST_WAIT = 60.0  # seconds; what the platform asks beyond is refused
+PAGES = 30  # of a hundred
+TRANSIENT = (429, 500, 502, 503, 504)
+
+
+class Forbidden(Exception):
+    """The token may not do this."""
+
+
+class Forge:
+    """A repository on the platform.
+
+    Raises Refusal when the place is not set, OutsideError when the platform fails or does not answer as it documents.
+    """
+
+    def __init__(self) -> None:
+        place = {name: os.environ.get(name, "").strip() for name in ("GITHUB_REPOSITORY", "GITHUB_TOKEN")}
+        empty = [name for name, value in place.items() if not value]
+        if empty:
+            raise Refusal(f"{' and '.join(empty)} is not set; the platform sets it in a job that is given a token")
+        self.repository = place["GITHUB_REPOSITORY"]
+        if not re.fullmatch(r"[\w.-]+/[\w.-]+", self.repository, re.ASCII):
+            raise Refusal(f"GITHUB_REPOSITORY={self.repository!r} is no owner/name")
+        self._client = httpx.Client(
+            base_url=os.environ.get("GITHUB_API_URL", "").strip() or "https://api.github.com",
+            headers={
+                "Authorization": f"Bearer {place['GITHUB_TOKEN']}",
+                "Accept": "application/vnd.github+json",
+                "X-GitHub-Api-Version": "2022-11-28",
+            },
+            timeout=20.0,
+            follow_redirects=False,  # the token goes to no other host
+            trust_env="GITHUB_API_URL" not in os.environ,
+        )
+
+    def pull_request(self, sha: str, repository: str, branch: str) -> int | None:
+        """Find the open pull request whose head is this commit of this branch of this repository; None without one."""
+        owner = repository.partition("/")[0]
+        found = [
+            one
+            for one in self._pages(f"/repos/{self.repository}/pulls", {"state": "open", "head": f"{owner}:{branch}"})
+            if _get(one, "head", "sha") == sha and _get(one, "head", "repo", "full_name") == repository
+        ]
+        return int(found[0]["number"]) if found else None
+
+    def comments(self, number: int) -> Iterator[dict[str, Any]]:
+        """Give the comments of a pull request, oldest first."""
+        yield from self._pages(f"/repos/{self.repository}/issues/{number}/comments", {})
+
+    def comment(self, number: int, body: str, instead_of: int | None = None) -> None:
+        """Write a comment, or another text into the comment `instead_of`.
+
+        Raises Forbidden when the token may not.
+        """
+        if instead_of is None:
+            self._ask("POST", f"/repos/{self.repository}/issues/{number}/comments", json={"body": body})
+        else:
+            self._ask("PATCH", f"/repos/{self.repository}/issues/comments/{instead_of}", json={"body": body})
+
+    def _pages(self, path: str, parameters: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        for page in range(1, PAGES + 1):
+            found = self._ask("GET", path, params={**parameters, "per_page": 100, "page": page})
+            if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+                raise OutsideError(f"the platform's API gave no list for {path}")
+            yield from found
+            if len(found) < 100:
+                return
+
+    def _ask(self, method: str, path: str, **more: Any) -> Any:
+        for pause in (*PATIENCE, None):
+            try:
+                answer = self._client.request(method, path, **more)
+            except httpx.HTTPError as error:
+                failure, wait = f"{type(error).__name__}", 0.0
+            else:
+                limited = answer.status_code == 403 and (
+                    "retry-after" in answer.headers or answer.headers.get("x-ratelimit-remaining") == "0"
+                )
+                if answer.status_code not in TRANSIENT and not limited:
+                    return _content(answer, method, path)
+                failure, wait = f"status {answer.status_code}", _seconds(answer.headers.get("retry-after"))
+            if pause is None or wait > LONGEST_WAIT:
+                break
+            time.sleep(max(pause, wait))
+        raise OutsideError(f"the platform's API failed: {method} {path}: {failure}")
+
+
+def _content(answer: httpx.Response, method: str, path: str) -> Any:
+    if answer.status_code in (401, 403, 404) and method != "GET":
+        raise Forbidden(f"the token may not write here (status {answer.status_code})")
+    if not answer.is_success:
+        raise OutsideError(f"the platform's API refused {method} {path}: status {answer.status_code}")
+    try:
+        return answer.json()
+    except ValueError:
+        raise OutsideError(f"the platform's API gave no JSON for {method} {path}") from None
+
+
+def _seconds(text: str | None) -> float:
+    return float(text) if text and text.isascii() and text.isdigit() else 0.0
+
+
+def _get(value: Any, *names: str) -> Any:
+    for name in names:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
