@@ -164,9 +164,7 @@ BEHAVIOUR = (
     Invariance("fnlwgt", why="a survey weight says nothing about a person"),
     Invariance("sex", why="the model must not see it"),
     Invariance("race", why="the model must not see it"),
-    Missing(
-        "native_country", tolerate=0.15, slack=0.1, why="0.014 move, up to 0.08 on other splits: little hangs on it"
-    ),
+    Missing("native_country", tolerate=0.15, slack=0.1, why="0.014 move, 0.08 on other splits; little hangs on it"),
     Noise({"age": 1, "hours_per_week": 1}, tolerate=0.05, slack=0.1, why="a year or an hour makes no other person"),
     Cases("data/cases.csv", why="people wrote down who clearly earns more, and who does not"),
     WorstSlice(loss_at_most=0.75, min_rows=200, why="0.693 is a coin's loss: nowhere worse than guessing"),
