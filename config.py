@@ -150,6 +150,12 @@ FAIRNESS = (
     ),
     Gate("equalized_odds_difference", by="sex", at_most=0.08, why="the model reaches 0.030; reweighed in full 0.093"),
     Gate("equalized_odds_difference", by="race", at_most=0.25, why="a guard against regressions, no proof of fairness"),
+    Gate(
+        "demographic_parity_difference",
+        by=("sex", "race"),
+        at_most=0.25,
+        why="the model reaches 0.201, on twelve other splits 0.16 to 0.22; a guard against regressions",
+    ),
 )
 WAIVERS = ()  # as Waiver("equalized_odds_difference", by="race", owner="…", reason="…", expires=date(2027, 1, 31))
 BEHAVIOUR = (
@@ -158,7 +164,7 @@ BEHAVIOUR = (
     Invariance("fnlwgt", why="a survey weight says nothing about a person"),
     Invariance("sex", why="the model must not see it"),
     Invariance("race", why="the model must not see it"),
-    Missing("native_country", tolerate=0.05, slack=0.1, why="few leave it out, so little may hang on it"),
+    Missing("native_country", tolerate=0.15, slack=0.1, why="0.03 move, 0.08 on other splits; little hangs on it"),
     Noise({"age": 1, "hours_per_week": 1}, tolerate=0.05, slack=0.1, why="a year or an hour makes no other person"),
     Cases("data/cases.csv", why="people wrote down who clearly earns more, and who does not"),
     WorstSlice(loss_at_most=0.75, min_rows=200, why="0.693 is a coin's loss: nowhere worse than guessing"),

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from validation.candidate import Candidate, run_gate
 from validation.contract import Config
 from validation.gate import Judgement
-from validation.script import door
+from validation.script import Refusal, door
 
 
 def judge(candidate: Candidate, config: Config) -> Judgement:
@@ -26,6 +26,8 @@ def judge(candidate: Candidate, config: Config) -> Judgement:
     from validation.measures.understanding import understanding
 
     own = judge_candidate(candidate.folder, config)
+    if [spec["name"] for spec in own.model.inputs] != [column.name for column in config.inputs]:
+        raise Refusal("this version sees other columns than config.py says; fit it again")
     measures, evidence = understanding(own, config)
     return Judgement([*always(own, config), *moving(own, config), *measures], evidence=evidence)
 

@@ -2,14 +2,13 @@
 
 import csv
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from serve.words import folded, spellings
 from validation.contract import Config
 from validation.script import ROOT, Refusal
 from validation.words.behaviours import Cases
-from validation.words.columns import Number
+from validation.words.columns import Number, Quantity
 
 EXPECTED = ("label", "at_least", "at_most")
 
@@ -41,9 +40,9 @@ def read_cases(rule: Cases, config: Config) -> list[Case]:
     """
     path = ROOT / rule.file
     try:
-        with Path(path).open(encoding="utf-8", newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:  # a spreadsheet writes a byte order mark
             reader = csv.DictReader(file, strict=True)
-            lines = list(reader)
+            lines = [(reader.line_num, line) for line in reader]
             heads = list(reader.fieldnames or [])
     except FileNotFoundError:
         raise Refusal(f"{rule.file} is missing; write cases, or take Cases out of BEHAVIOUR") from None
@@ -58,7 +57,7 @@ def read_cases(rule: Cases, config: Config) -> list[Case]:
         raise Refusal(f"{rule.file} {what}; its columns are case, every input of the model, label or bounds, why")
     if not lines:
         raise Refusal(f"{rule.file} holds no case; write some, or take Cases out of BEHAVIOUR")
-    cases = [_case(line, f"{rule.file}, line {number}", config) for number, line in enumerate(lines, start=2)]
+    cases = [_case(line, f"{rule.file}, line {number}", config) for number, line in lines]
     names = [case.name for case in cases]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -79,7 +78,19 @@ def _case(line: dict[str, Any], where: str, config: Config) -> Case:
         raise Refusal(f"{where}: {label!r} is no label of {config.target.name}: {', '.join(labels) or 'it has none'}")
     if label is None and config.target.kind == "classes":
         raise Refusal(f"{where}: of several classes a case expects a label; bounds have no one output to hold")
+    _can_be_missed(low, high, where, config)
     return Case(line["case"].strip(), row, label, low, high)
+
+
+def _can_be_missed(low: float | None, high: float | None, where: str, config: Config) -> None:
+    """Raise Refusal for a bound that every output keeps, or none."""
+    target = config.target
+    least, most = (target.low, target.high) if isinstance(target, Quantity) else (0.0, 1.0)
+    for name, limit in (("at_least", low), ("at_most", high)):
+        if limit is not None and not least < limit < most:
+            raise Refusal(f"{where}: {name} is {limit:g}, which says nothing: outputs go from {least:g} to {most:g}")
+    if low is not None and high is not None and low > high:
+        raise Refusal(f"{where}: at_least is {low:g}, above at_most; no output lies between")
 
 
 def _value(column: Any, text: str, where: str) -> Any:

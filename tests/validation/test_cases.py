@@ -8,7 +8,7 @@ import pytest
 from validation.cases import read_cases
 from validation.script import ROOT, Refusal
 from validation.words.behaviours import Cases
-from validation.words.columns import Classes
+from validation.words.columns import Classes, Quantity
 
 RULE = Cases("data/cases.csv", why="w")
 
@@ -54,6 +54,15 @@ WRONG = {
     "a bound without end": (lambda rows: rows[0].update(at_most="nan"), "no finite number"),
     "an undeclared value": (lambda rows: rows[0].update(occupation="Pupil"), "occupation is 'Pupil'"),
     "a number out of bounds": (lambda rows: rows[0].update(age="7"), "line 2: age is 7"),
+    "a bound that every output keeps": (
+        lambda rows: rows[0].update(at_most="1"),
+        "line 2: at_most is 1, which says nothing",
+    ),
+    "a bound that no output keeps": (lambda rows: rows[2].update(at_least="1.5"), "line 4: at_least is 1.5"),
+    "bounds turned round": (
+        lambda rows: rows[2].update(at_least="0.8", at_most="0.2"),
+        "line 4: at_least is 0.8, above",
+    ),
     "half a year": (lambda rows: rows[0].update(age="17.5"), "line 2: age is 17.5"),
     "a number that is a text": (lambda rows: rows[0].update(age="old"), "age is 'old', which is no number"),
     "what may not be missing": (lambda rows: rows[0].update(age=""), "age is empty, and may not be missing"),
@@ -81,6 +90,28 @@ def test_bytes_that_are_no_text_are_refused(tmp_path, monkeypatch, config) -> No
     (tmp_path / "cases.csv").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(Refusal, match="cannot be read as CSV"):
         read_cases(Cases("cases.csv", why="w"), config)
+
+
+def test_a_spreadsheet_s_byte_order_mark_and_empty_lines_do_not_matter(tmp_path, monkeypatch, config) -> None:
+    """And a sentence about a line names that very line."""
+    monkeypatch.setattr("validation.cases.ROOT", tmp_path)
+    head, first, second, *_ = (ROOT / "data/cases.csv").read_text().splitlines()
+    (tmp_path / "cases.csv").write_text("\ufeff" + "\n".join([head, first, "", second]) + "\n")
+    assert len(read_cases(Cases("cases.csv", why="w"), config)) == 2
+    (tmp_path / "cases.csv").write_text("\n".join([head, first, "", second.replace("Husband", "Hasband")]) + "\n")
+    with pytest.raises(Refusal, match="line 4: relationship is 'Hasband'"):
+        read_cases(Cases("cases.csv", why="w"), config)
+
+
+def test_the_bounds_of_a_quantity_lie_within_its_range(config, table) -> None:
+    """What is beyond says nothing of an output."""
+    quantity = object.__new__(type(config))
+    quantity.__dict__.update(vars(config) | {"target": Quantity("income", low=0, high=100)})
+    table(lambda rows: [rows[0] | {"at_most": "50"}])
+    assert "at most 50" == read_cases(RULE, quantity)[0].expected
+    table(lambda rows: [rows[0] | {"at_most": "100"}])
+    with pytest.raises(Refusal, match="outputs go from 0 to 100"):
+        read_cases(RULE, quantity)
 
 
 def test_a_folded_value_may_be_spelt_otherwise(table, config) -> None:

@@ -1,12 +1,13 @@
 """config.py: what it may say, and how it is refused."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from validation.contract import Config
 from validation.script import Refusal
-from validation.words.behaviours import Direction
+from validation.words.behaviours import Direction, StableExplanation
 from validation.words.bounds import FAIRNESS_METRICS, PERFORMANCE_METRICS, Gate
 from validation.words.columns import Binary, Category, Classes, Number, Quantity
 
@@ -142,6 +143,14 @@ def test_a_value_that_means_nothing_is_refused(wrong) -> None:
     """Columns, targets and gates check themselves."""
     with pytest.raises(Refusal):
         wrong()
+
+
+def test_an_order_of_two_inputs_is_none(config: Config) -> None:
+    """With fewer than three inputs an explanation cannot be unstable."""
+    two = tuple(replace(column, hidden=column.name not in ("age", "education_num")) for column in config.features)
+    rule = StableExplanation(at_least=0.8, why="w")
+    with pytest.raises(Refusal, match="fewer than three inputs"):
+        replace(config, features=two, behaviour=(rule,))
 
 
 def test_every_metric_that_config_may_name_is_measured() -> None:

@@ -19,6 +19,9 @@ from validation.words.columns import Category
 from validation.words.settings import Waiver, in_force
 
 MISSING_GROUP = "(missing)"
+FEW = 20  # rows; of fewer nothing is told where values may not be shown
+MOST_TOLD = 200  # rates that the report draws
+NAMELESS = ""
 AND = " & "  # between the values that name an intersection
 
 Names = npt.NDArray[np.object_]
@@ -28,9 +31,11 @@ def judge_groups(rows: pd.DataFrame, outcome: Array, choice: Array, config: Conf
     """Measure each gate of FAIRNESS on the groups that are large enough, then tell every group."""
     gates: list[Measure] = []
     groups: list[Measure] = []
+    if not np.isfinite(choice).all():  # nor may it hide in a group that is too small to be judged
+        choice = np.full(len(choice), np.nan)
     by_columns = dict.fromkeys([*((column,) for column in config.sensitive), *(g.columns for g in config.fairness)])
     for columns in by_columns:
-        names = names_of(rows, columns)
+        names = names_of(rows, columns, config)
         known = declared(columns, names, config)
         large = [name for name in known if is_large(outcome[names == name], config)]
         chosen = np.isin(names, large)
@@ -43,17 +48,27 @@ def judge_groups(rows: pd.DataFrame, outcome: Array, choice: Array, config: Conf
     return [*gates, *groups]
 
 
-def names_of(rows: pd.DataFrame, columns: Sequence[str]) -> Names:
-    """Name the group of each row: the value of a column, or those of several joined; shape (rows,)."""
-    texts = [rows[column].astype("object").where(rows[column].notna(), MISSING_GROUP).astype(str) for column in columns]
-    return np.array([AND.join(values) for values in zip(*texts, strict=True)], dtype=object)
+def names_of(rows: pd.DataFrame, columns: Sequence[str], config: Config) -> Names:
+    """Name the group of each row: the value of a column, or those of several joined; shape (rows,).
+
+    A value that no column declares is the schema gate's to refuse: its row has no group, and no name.
+    """
+    texts, known = [], np.ones(len(rows), dtype=bool)
+    for column in columns:
+        values = rows[column].astype("object").where(rows[column].notna(), MISSING_GROUP).astype(str)
+        known &= values.isin(_values(column, config)).to_numpy()
+        texts.append(values)
+    joined = zip(known, *texts, strict=True)
+    return np.array([AND.join(values) if legal else NAMELESS for legal, *values in joined], dtype=object)
 
 
 def declared(columns: Sequence[str], names: Names, config: Config) -> list[str]:
     """List the groups: of one column what config.py declares, of an intersection what the rows hold."""
-    if len(columns) > 1:
-        return sorted(set(names))
-    [column] = [feature for feature in config.features if feature.name == columns[0]]
+    return sorted(set(names) - {NAMELESS}) if len(columns) > 1 else _values(columns[0], config)
+
+
+def _values(name: str, config: Config) -> list[str]:
+    [column] = [feature for feature in config.features if feature.name == name]
     values = column.values if isinstance(column, Category) else ()
     return [*values, *([MISSING_GROUP] if column.missing else [])]
 
@@ -99,10 +114,17 @@ def _size(columns: Sequence[str], name: str, outcome: Array, large: bool, config
 def told(columns: Sequence[str], name: str, outcome: Array, choice: Array, config: Config) -> list[Measure]:
     """Tell a group's rates with their intervals; nothing of them is judged by itself."""
     group = f"{' and '.join(columns)}: {name}"
-    return [
-        shown(rate, group, value, n, "told, not judged by itself", interval)
-        for rate, value, interval, n in rates_of(outcome, choice, config)
-    ]
+    known = np.isfinite(choice).all()
+    lines = []
+    for rate, value, interval, n in rates_of(outcome, choice, config):
+        if known and (config.show_values or n >= FEW):
+            lines.append(shown(rate, group, value, n, "told, not judged by itself", interval))
+        else:
+            why = (
+                f"not told of fewer than {FEW} rows: it would say what they hold" if known else "an output is no number"
+            )
+            lines.append(shown(rate, group, None, n, why))
+    return lines
 
 
 def waived(measures: Sequence[Measure], config: Config) -> list[Measure]:
@@ -152,4 +174,4 @@ def evidence(measures: Sequence[Measure], config: Config) -> dict[str, Any]:
         }
         for one in config.waivers
     ]
-    return {"groups": groups, "waivers": waivers}
+    return {"groups": sorted(groups, key=lambda one: not one["judged"])[:MOST_TOLD], "waivers": waivers}

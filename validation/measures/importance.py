@@ -43,8 +43,8 @@ def importances(judged: Judged, rows: npt.NDArray[np.intp], config: Config) -> l
         rises = np.zeros(len(rows))
         for _ in range(REPEATS):
             other = inputs[name].to_numpy()[chance.permutation(len(rows))]
-            rises += row_losses(outcome, score(judged.model, inputs.assign(**{str(name): other})), variance, config)
-        rises = rises / REPEATS - before
+            after = row_losses(outcome, score(judged.model, inputs.assign(**{str(name): other})), variance, config)
+            rises += (after - before) / REPEATS  # an input that moves nothing rises by 0, not by a rounding error
         error = float(rises.std(ddof=1) / np.sqrt(len(rises))) if len(rises) > 1 else float("nan")
         rise = float(rises.mean())
         found.append(Importance(str(name), rise, (rise - Z95 * error, rise + Z95 * error)))

@@ -16,7 +16,10 @@ from validation.measures.losses import losses
 from validation.measures.slices import worst_slices
 from validation.words.behaviours import Cases, StableExplanation, WorstSlice
 
-LEAST_ROWS = 200  # of the worst slice, where config.py does not say
+LEAST_ROWS = 200  # of the worst slice, where config.py does not say; fewer on small data
+FEWEST_ROWS = 30
+WORST = "loss on the worst slice"
+NAMED = 10  # wrong answers that a verdict spells out
 EXPLAINED = 5  # rows
 
 
@@ -42,13 +45,14 @@ def _cases(own: Judged, rule: Cases, config: Config) -> tuple[list[Measure], lis
     rows = rows.astype("object").where(rows.notna(), np.nan)
     outputs = score(own.model, model_inputs(rows, config.inputs))
     held = [_holds(case, output, own, config) for case, output in zip(cases, outputs, strict=True)]
-    wrong = [case.name for case, right in zip(cases, held, strict=True) if not right]
-    why = f"wrong: {'; '.join(wrong)}" if wrong else rule.why
-    line = judged(rule.measure, "", float(len(wrong)), rule.bound, len(cases), why)
     told = [
         {"case": case.name, "expected": case.expected, "got": _answer(output, own, config), "held": right}
         for case, output, right in zip(cases, outputs, held, strict=True)
     ]
+    wrong = [f"{one['case']} (expected {one['expected']}, got {one['got']})" for one in told if not one["held"]]
+    more = f"; and {len(wrong) - NAMED} more" if len(wrong) > NAMED else ""
+    why = f"wrong: {'; '.join(wrong[:NAMED])}{more}" if wrong else rule.why
+    line = judged(rule.measure, "", float(len(wrong)), rule.bound, len(cases), why)
     return [line], told
 
 
@@ -62,6 +66,8 @@ def _holds(case: Case, output: "np.ndarray[Any, Any]", own: Judged, config: Conf
 
 
 def _answer(output: "np.ndarray[Any, Any]", own: Judged, config: Config) -> str:
+    if not np.isfinite(output).all():
+        return "no number"
     if not config.target.labels:
         return f"{float(output[0]):.4g}"
     place = int(own.model.choices(output[None, :])[0])
@@ -71,37 +77,33 @@ def _answer(output: "np.ndarray[Any, Any]", own: Judged, config: Config) -> str:
 
 def _slices(own: Judged, config: Config) -> tuple[list[Measure], list[dict[str, Any]]]:
     """Measure the worst slice: judged where config.py bounds it, told in any case."""
-    rules: list[WorstSlice | None] = [rule for rule in config.behaviour if isinstance(rule, WorstSlice)]
-    overall = float(losses(own, config).mean())
-    measures: list[Measure] = []
-    told: list[dict[str, Any]] = []
-    for rule in rules or [None]:
-        found = worst_slices(own, config, rule.min_rows if rule else LEAST_ROWS)
-        told = [
-            {
-                "slice": one.name,
-                "rows": one.rows,
-                "loss": rounded(one.loss),
-                "low": rounded(one.interval[0]),
-                "high": rounded(one.interval[1]),
-                "overall": rounded(overall),
-            }
-            for one in found
-            if np.isfinite([one.loss, *one.interval, overall]).all()
-        ]
-        if rule is not None and found:
-            worst = found[0]
-            measures.append(
-                judged(rule.measure, worst.name, worst.loss, rule.bound, worst.rows, rule.why, worst.interval)
-            )
-        elif rule is not None:
-            why = f"no part of the rows has {rule.min_rows} of them; lower min_rows"
-            measures.append(judged(rule.measure, "", None, rule.bound, 0, why))
-        elif found:
-            worst = found[0]
-            why = f"the worst part found by search; over all rows {overall:.4g}"
-            measures.append(shown("loss on the worst slice", worst.name, worst.loss, worst.rows, why, worst.interval))
-    return measures, told
+    rule = next((rule for rule in config.behaviour if isinstance(rule, WorstSlice)), None)
+    n = len(own.rows)
+    least = rule.min_rows if rule else max(FEWEST_ROWS, min(LEAST_ROWS, n // 20))
+    every = losses(own, config)
+    known = bool(np.isfinite(every).all() and np.isfinite(own.outputs).all())
+    found = worst_slices(own, config, least) if known else []
+    if not found:
+        why = f"no part of the rows has {least} of them; lower min_rows" if known else "an output is not a number"
+        return [judged(rule.measure, "", None, rule.bound, n, why) if rule else shown(WORST, "", None, n, why)], []
+    worst, overall = found[0], float(every.mean())
+    if rule:
+        line = judged(rule.measure, worst.name, worst.loss, rule.bound, worst.rows, rule.why, worst.interval)
+    else:
+        why = f"the worst part found by search; over all rows {overall:.4g}"
+        line = shown(WORST, worst.name, worst.loss, worst.rows, why, worst.interval)
+    told = [
+        {
+            "slice": one.name,
+            "rows": one.rows,
+            "loss": rounded(one.loss),
+            "low": rounded(one.interval[0]),
+            "high": rounded(one.interval[1]),
+            "overall": rounded(overall),
+        }
+        for one in found
+    ]
+    return [line], told
 
 
 def _explained(own: Judged, config: Config) -> dict[str, Any]:

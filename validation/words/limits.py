@@ -3,7 +3,7 @@
 import math
 from typing import TYPE_CHECKING
 
-from validation.words.behaviours import Direction, Invariance, Missing, Noise, WorstSlice
+from validation.words.behaviours import Direction, Invariance, Missing, Noise, StableExplanation, WorstSlice
 from validation.words.bounds import FAIRNESS_METRICS, Gate
 from validation.words.columns import Binary, Category, Classes, Number, Quantity, require
 from validation.words.expectations import MissingShare, Resembles, Share
@@ -34,6 +34,9 @@ def check_limits(config: "Config") -> None:
         if isinstance(rule, WorstSlice):
             worst = math.log(max(len(config.target.labels), 2)) * 2 if config.target.labels else 10.0
             require(rule.loss_at_most < worst, f"BEHAVIOUR: WorstSlice: a loss of {worst:.3g} is as good as no bound")
+        if isinstance(rule, StableExplanation):
+            what = "BEHAVIOUR: StableExplanation: an order of importance says nothing of fewer than three inputs"
+            require(len(config.inputs) >= 3, what)
     _table_promises(config)
 
 

@@ -65,7 +65,7 @@ def gate(rule: Gate, names: np.ndarray, large: list[str], title: str, config) ->
 
 def test_every_line_is_as_it_should_be(small) -> None:
     """Gates first, then each group with its size and its rates; the small ones are told as such."""
-    town, sex, both = (names_of(ROWS, columns) for columns in (("town",), ("sex",), ("town", "sex")))
+    town, sex, both = (names_of(ROWS, columns, small) for columns in (("town",), ("sex",), ("town", "sex")))
     large_both = ["(missing) & Female", "a & Female", "a & Male", "b & Female", "b & Male"]
     least = "too small to be judged: it takes 2 with the outcome and 2 without"
     enough = "large enough to be judged"
@@ -153,7 +153,7 @@ def test_what_a_small_group_lacks_is_said(small, target) -> None:
     lines = judge_groups(ROWS, OUTCOME, CHOICE, settings)
     [line] = [line for line in lines if (line.group, line.measure) == ("town: c", "rows of the group")]
     assert "too small to be judged: it takes 4 rows; GROUPS.must_judge names it" == line.why
-    names = names_of(ROWS, ("town",))
+    names = names_of(ROWS, ("town",), settings)
     chosen = names != "c"
     given = (OUTCOME[chosen], CHOICE[chosen], names[chosen])
     assert lines[0].value == disparity(metric, target.kind, *given)

@@ -59,3 +59,35 @@ def test_quarters_cover_every_row_once(rows, config) -> None:
     names = [name for name, _ in slices_of(rows, private)]
     assert "age in part 1 of 4" in names
     assert not any(name.startswith("age 1") for name in names)
+
+
+def test_a_number_that_most_rows_share_is_cut_from_the_others(rows, config) -> None:
+    """Nine in ten have no capital gain: those who have one are a part of their own."""
+    parts = dict(slices_of(rows, config))
+    assert ((rows["capital_gain"] == 0).to_numpy() == parts["capital_gain = 0"]).all()
+    [gain] = [part for name, part in parts.items() if name.startswith("capital_gain ") and "= 0" not in name]
+    assert ((rows["capital_gain"] > 0).to_numpy() == gain).all()
+
+
+def test_the_slices_are_not_one_slice_five_times(rows, config) -> None:
+    """Husbands are married men: parts that share most of their rows count as one."""
+    wrong = (rows["relationship"] == "Husband").to_numpy()
+    found = worst_slices(judged(rows, config, wrong), config, 200)
+    parts = dict(slices_of(rows, config))
+    held = [np.all([parts[name] for name in one.name.split(" and ")], axis=0) for one in found]
+    for place, one in enumerate(held):
+        for other in held[:place]:
+            assert (one & other).sum() <= 0.5 * (one | other).sum()
+
+
+def test_the_luck_of_few_rows_does_not_choose(rows, config) -> None:
+    """Errors everywhere by chance, and in a large part by more than that: the large part is named, not a lucky one."""
+    chance = np.random.default_rng(3).random(len(rows))
+    wrong = chance < np.where(rows["marital_status"] == "Divorced", 0.3, 0.2)
+    [first] = worst_slices(judged(rows, config, wrong), config, 60, worst=1)
+    assert "marital_status = Divorced" in first.name
+
+
+def test_a_key_makes_no_slice(rows, config) -> None:
+    """What names a row describes no part of the rows."""
+    assert not any(name.startswith("age ") for name, _ in slices_of(rows, replace(config, key=("age",))))
