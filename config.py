@@ -6,6 +6,7 @@ variables; facts about the cluster live in infra/overlays/. What this file may n
 
 from validation.contract import (
     Binary,
+    Cases,
     Category,
     Cost,
     Determines,
@@ -14,14 +15,18 @@ from validation.contract import (
     Gate,
     Groups,
     Invariance,
+    Missing,
     MissingShare,
     Model,
+    Noise,
     Number,
     Resembles,
     Rows,
     Service,
     Share,
     Split,
+    StableExplanation,
+    WorstSlice,
 )
 
 # Data: one file or URL (Parquet or CSV), read by train/data.py.
@@ -153,6 +158,11 @@ BEHAVIOUR = (
     Invariance("fnlwgt", why="a survey weight says nothing about a person"),
     Invariance("sex", why="the model must not see it"),
     Invariance("race", why="the model must not see it"),
+    Missing("native_country", tolerate=0.02, slack=0.1, why="few answer it, so little may hang on it"),
+    Noise({"age": 1, "hours_per_week": 1}, tolerate=0.05, slack=0.1, why="a year or an hour makes no other person"),
+    Cases("data/cases.csv", why="people wrote down who clearly earns more, and who does not"),
+    WorstSlice(loss_at_most=0.75, min_rows=200, why="0.693 is a coin's loss: nowhere worse than guessing"),
+    StableExplanation(at_least=0.8, why="what drives the model does not depend on the rows one looks at"),
 )
 PARITY = 1e-5  # largest difference of an output (probability, or share of the range) between service and training
 COST = Cost(

@@ -16,8 +16,7 @@ import pandas as pd
 import pytest
 from filelock import FileLock
 
-from train.data import load
-from validation import contract
+from tests import kept
 from validation.contract import Config
 from validation.script import digest_of, to_json
 
@@ -110,13 +109,13 @@ def copy_of(source: Path, target: Path) -> Workspace:
 @pytest.fixture(scope="session")
 def config() -> Config:
     """The contract of the bundled example."""
-    return contract.load()
+    return kept.config()
 
 
 @pytest.fixture(scope="session")
-def frame(config: Config) -> pd.DataFrame:
+def frame() -> pd.DataFrame:
     """The bundled data; copy before changing them."""
-    return load(config)
+    return kept.frame()
 
 
 @pytest.fixture

@@ -5,8 +5,10 @@ Prints  a table of every expectation with the share of rows that break it.
 Writes  build/verdicts/behaviour.json.
 Exits   0 all hold, 1 one does not, 2 used or set up wrongly, 3 the outside failed.
 
-Always: missing values and unseen categories get a legal output, the order of columns and rows changes nothing. From
-BEHAVIOUR: directions (more of x never lowers y) and invariances (another value of x changes nothing).
+Always: missing values and unseen categories get a legal output; the order of columns and rows, and the spelling of
+folded categories, change nothing; the worst slice and what drives the model are told. From BEHAVIOUR: directions,
+invariances, robustness to missing values and noise, cases written by people, bounds on the worst slice and on the
+stability of the explanation.
 """
 
 from collections.abc import Sequence
@@ -20,10 +22,12 @@ from validation.script import door
 def judge(candidate: Candidate, config: Config) -> Judgement:
     """Measure what always holds, then each line of BEHAVIOUR."""
     from validation.judged import judge_candidate
-    from validation.measures.checks import always, declared
+    from validation.measures.checks import always, moving
+    from validation.measures.understanding import understanding
 
-    judged = judge_candidate(candidate.folder, config)
-    return Judgement([*always(judged, config), *declared(judged, config)])
+    own = judge_candidate(candidate.folder, config)
+    measures, evidence = understanding(own, config)
+    return Judgement([*always(own, config), *moving(own, config), *measures], evidence=evidence)
 
 
 @door

@@ -6,12 +6,17 @@ ONNX graph, the request type of the service.
 
 import dataclasses
 import importlib
+import os
+import re
+import subprocess
 import sys
 import traceback
 from dataclasses import dataclass
+from typing import Any
 
 from serve.words import MISSING
 from validation.script import ROOT, Refusal
+from validation.stricter import stricter
 from validation.words.behaviours import (
     Behaviour,
     Cases,
@@ -87,6 +92,7 @@ class Config:
     parity: float
     cost: Cost
     service: Service
+    changed: tuple[str, ...] = ()  # against the commit that a proposal is judged beside; config.py does not set it
 
     @property
     def inputs(self) -> tuple[Column, ...]:
@@ -104,7 +110,7 @@ class Config:
 
 
 def load() -> Config:
-    """Read config.py.
+    """Read config.py; where BASE_COMMIT names a commit, under the stricter of its bounds and that commit's.
 
     Raises Refusal with the line at fault when it cannot be read or contradicts itself.
     """
@@ -113,10 +119,38 @@ def load() -> Config:
         raise Refusal("config.py is missing from the top of the repository; restore it from git")
     try:
         module = importlib.import_module("config")
-        return Config(**{field.name: getattr(module, field.name.upper()) for field in dataclasses.fields(Config)})
+        head = Config(**{name: getattr(module, name.upper()) for name in _names()})
     except (Exception, SystemExit) as error:
         sys.modules.pop("config", None)
         raise _as_refusal(error) from error
+    base = os.environ.get("BASE_COMMIT", "").strip()
+    return stricter(head, _at(base, head)) if base else head
+
+
+def _names() -> list[str]:
+    return [field.name for field in dataclasses.fields(Config) if field.default is dataclasses.MISSING]
+
+
+def _at(commit: str, head: Config) -> Config:
+    """Read config.py as it was at a commit; what it did not know yet is as in `head`."""
+    what = f"BASE_COMMIT={commit}"
+    if not re.fullmatch(r"[0-9A-Za-z][0-9A-Za-z_./^~-]*", commit):
+        raise Refusal(f"{what} names no commit")
+    command = ["git", "show", f"{commit}:config.py"]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    if told.returncode:
+        reason = (told.stderr.strip().splitlines() or ["git said nothing"])[-1]
+        raise Refusal(f"{what}: its config.py cannot be read ({reason}); check out with its history")
+    words: dict[str, Any] = {"__name__": "config"}
+    try:
+        exec(compile(told.stdout, f"config.py of {commit}", "exec"), words)  # noqa: S102  # our own earlier config.py
+        return Config(**{name: words.get(name.upper(), getattr(head, name)) for name in _names()})
+    except (Exception, SystemExit) as error:
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise Refusal(
+            f"{what}: its config.py cannot be read by the code of now ({first}), so its bounds cannot be compared;"
+            " compare them by hand, and let an administrator merge"
+        ) from error
 
 
 def _as_refusal(error: BaseException) -> Refusal:

@@ -61,7 +61,7 @@ def judge(candidate: Candidate, config: Config) -> Judgement:
         ends = interval(gate.metric, own.outcome, own.outputs, config.seed)
         other = measure(gate.metric, theirs.outcome, theirs.outputs) if theirs else None
         measures.append(judged(gate.measure, "", value, gate.bound, n, gate.why, ends, other))
-    looks = "worn out: raise draw in SPLIT and run `make freeze`, which takes rows that have not judged yet"
+    looks = "a part that is worn out is replaced: raise draw in SPLIT, `make freeze` takes rows that have not judged"
     measures.append(
         judged("models this test part has judged", "", candidate.looks, Bound(at_most=config.looks), n, looks)
     )

@@ -102,7 +102,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     collected = collect(version, config)
     with writing(PAGE) as file:
         file.write(page(version, collected, config.model.name))
-    result(markdown(version, collected, config.model.name))
+    bounds = "".join(f"- bounds changed: {cell_text(change)}\n" for change in config.changed)
+    result((bounds and bounds + "\n") + markdown(version, collected, config.model.name))
     for fault in collected.faults:
         log(fault)
     return YES if collected.passed else NO

@@ -101,7 +101,12 @@ def run_act(checkout: Path, scratch: Path, workflow: str, event: str, payload: d
     for path in checkout.glob(".github/workflows/*.yml"):
         text = re.sub(r"\n +queue: .*", "", path.read_text())  # act's schema does not know it yet
         path.write_text(text)
-    for git in (["git", "init", "-qb", "main"], ["git", "add", "-A"], COMMIT):
+    proposed = (checkout / "config.py").read_text()
+    shutil.copy2(ROOT / "config.py", checkout / "config.py")  # what a test changed is a proposal to this
+    for git in (["git", "init", "-qb", "main"], ["git", "add", "config.py"], COMMIT):
+        subprocess.run(git, cwd=checkout, check=True)
+    (checkout / "config.py").write_text(proposed)
+    for git in (["git", "add", "-A"], COMMIT):
         subprocess.run(git, cwd=checkout, check=True)
     (scratch / "home").mkdir(parents=True)
     (scratch / "event.json").write_text(json.dumps(payload or {}))

@@ -12,7 +12,7 @@ from tests.github.tree import COMMAND, ROOMS, WORKFLOWS, Tree, Yaml, called, com
 Rule = Callable[[Tree], Iterator[str]]
 RULES: list[Rule] = []
 
-ORDER = ["name", "on", "concurrency", "permissions", "jobs"]
+ORDER = ["name", "on", "concurrency", "permissions", "env", "jobs"]
 SCRIPT = re.compile(rf'python -m (?:{"|".join(ROOMS)})\.\w+(?: [\w./:-]+| "\$[A-Z_]+")*')
 MAKE = re.compile(r"make [a-z-]+")
 WIRING = re.compile(r' >> "\$GITHUB_(?:OUTPUT|STEP_SUMMARY|PATH)"$')
@@ -44,12 +44,12 @@ def opens_with_a_header(tree: Tree) -> Iterator[str]:
 
 @rule
 def keeps_the_order(tree: Tree) -> Iterator[str]:
-    """name, on, concurrency, permissions, jobs, each after one blank line."""
+    """name, on, concurrency, permissions, env, jobs, each after one blank line."""
     for name, workflow in tree.workflows.items():
         keys = list(workflow)
         if keys != [key for key in ORDER if key in keys]:
             yield f"{name}: the keys are {', '.join(keys)}; the order is {', '.join(ORDER)}"
-        if re.search(r"[^\n]\n(?=(?:on|concurrency|permissions|jobs):)|\n\n\n", tree.texts[WORKFLOWS + name]):
+        if re.search(r"[^\n]\n(?=(?:on|concurrency|permissions|env|jobs):)|\n\n\n", tree.texts[WORKFLOWS + name]):
             yield f"{name}: one blank line stands between the parts"
 
 

@@ -34,7 +34,12 @@ FLAWS: dict[str, list[tuple[str, str, str, str]]] = {
             "the keys are name, permissions, on, concurrency, jobs;",
         ),
         (PIPELINE, r"\n\njobs:", r"\njobs:", "pipeline.yml: one blank line stands between"),
-        (PIPELINE, r"jobs:", "env:\n  A: b\n\njobs:", "the keys are name, on, concurrency, permissions, env, jobs"),
+        (
+            PIPELINE,
+            r"jobs:",
+            "defaults:\n  A: b\n\njobs:",
+            "the keys are name, on, concurrency, permissions, defaults, jobs",
+        ),
     ],
     "says_why": [
         (PIPELINE, r"if: always\(\) #.*", "if: always()", "no reason on the line of `if: always()`"),
@@ -71,7 +76,7 @@ FLAWS: dict[str, list[tuple[str, str, str, str]]] = {
     "keeps_no_credentials": [
         (
             DATA,
-            r" +with: \{ persist-credentials: false \}\n",
+            r" +with: \{ persist-credentials: false.*\}\n",
             "",
             "stage-1-data.yml, schema: the checkout keeps its credentials",
         ),

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests import kept
 from train.bundle import seal_model
-from train.data import Parts, outcomes, split
+from train.data import Parts, outcomes
 from train.recipe import fit_recipe
 from train.view import Version
 from validation import judged
@@ -18,9 +19,9 @@ from validation.contract import Config
 
 
 @pytest.fixture(scope="session")
-def parts(frame: pd.DataFrame, config: Config) -> Parts:
+def parts() -> Parts:
     """The bundled data, split."""
-    return split(frame, config)
+    return kept.parts()
 
 
 @pytest.fixture(scope="session")
@@ -33,26 +34,24 @@ def rows(parts: Parts) -> pd.DataFrame:
 def same_rows(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Load the test part once, not once a test."""
     if "candidate" in request.fixturenames:
-        kept = request.getfixturevalue("parts")
-        monkeypatch.setattr(judged, "judging_parts", lambda _: kept)
+        monkeypatch.setattr(judged, "judging_parts", lambda _: kept.parts())
 
 
 @pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory, parts: Parts, config: Config) -> Callable[..., Path]:
+def made(parts: Parts, config: Config) -> Callable[..., Path]:
     """Fit and seal a model; `spoil` changes the training rows or outcomes first, `changed` the config."""
-    kept: dict[str, Path] = {}
 
     def make(name: str, spoil: Callable[..., tuple[pd.DataFrame, np.ndarray]] | None = None, **changed: object) -> Path:
-        if name not in kept:
+        if name not in kept.MODELS:
             settings = replace(config, **changed)
             train, outcome = parts.train, outcomes(parts.train, settings)
             if spoil is not None:
                 train, outcome = spoil(train, outcome)
             pipeline = fit_recipe(train, outcome, settings)
-            folder = tmp_path_factory.mktemp("model")
+            folder = kept.model_folder()
             seal_model(folder, pipeline, replace(parts, train=train), settings)
-            kept[name] = folder
-        return kept[name]
+            kept.MODELS[name] = folder
+        return kept.MODELS[name]
 
     return make
 

@@ -59,6 +59,35 @@ BROKEN = {
     "a flag that is a text": ("SHOW_VALUES = True", 'SHOW_VALUES = "False"', "must be True or False"),
     "a seed that is a text": ("SEED = 20_261_122", 'SEED = "a"', "SEED must be a whole number"),
     "an undeclared value": ('Share("income", ">50K"', 'Share("income", "50K"', "is no declared value"),
+    "noise on what the model does not see": ('{"age": 1, "hours', '{"fnlwgt": 1, "hours', "'fnlwgt' is no Number"),
+    "noise of nothing": ('{"age": 1, "hours_per_week": 1}', "{}", "name columns, each with a step above 0"),
+    "half a year of noise": ('{"age": 1, "hours', '{"age": 0.5, "hours', "age is whole, step is not"),
+    "a column that may not be missing": ('Missing("native_country"', 'Missing("age"', "or it may not be missing"),
+    "a slice as bad as no bound": ("loss_at_most=0.75", "loss_at_most=5", "is as good as no bound"),
+    "a slice of a handful": ("min_rows=200", "min_rows=5", "min_rows must be 30 or more"),
+    "an agreement of anything": ("StableExplanation(at_least=0.8", "StableExplanation(at_least=-1", "must be above 0"),
+    "cases that are no table": ('"data/cases.csv"', '"data/cases.xlsx"', "name a CSV file"),
+    "a rule twice": (
+        'Invariance("sex", why="the model must not see it"),',
+        'Invariance("race", why="w"),',
+        "one rule is there twice",
+    ),
+    "a group that nobody declared": ('"race": ("White", ', '"race": ("Wight", ', "race has no value Wight"),
+    "a group of no sensitive column": ('must_judge={"sex"', 'must_judge={"age"', "'age', which is not in SENSITIVE"),
+    "looks without end": ("LOOKS = 200", 'LOOKS = "many"', "LOOKS must be a whole number"),
+    "a graph of any size": ("max_bytes=1_000_000", "max_bytes=0", "max_bytes must be a whole number above 0"),
+    "a model of any speed": ("slower_at_most=3.0", 'slower_at_most=float("inf")', "slower_at_most must be above 1"),
+    "a gate twice": (
+        'Gate("log_loss", lose_at_most=0.01',
+        'Gate("roc_auc", lose_at_most=0.01',
+        "roc_auc lost to the champion is bounded twice",
+    ),
+    "an intersection of one": ('by="race", at_most=0.25', 'by=("race",), at_most=0.25', "a tuple of two or more"),
+    "values that fold to one": (
+        'values=("Female", "Male"), hidden=True',
+        'values=("Male", "male "[:4]), hidden=True, fold=True',
+        "two values are one but for case and spaces",
+    ),
     "a divergence of anything": ('Resembles("age", at_most=0.05', 'Resembles("age", at_most=50', "asks for nothing"),
     "an empty error": ("SEED = 20_261_122", "raise ValueError", "ValueError: it stops here"),
     "an early end": ("SEED = 20_261_122", "raise SystemExit(0)", "SystemExit"),
@@ -117,8 +146,8 @@ def test_a_value_that_means_nothing_is_refused(wrong) -> None:
 
 def test_every_metric_that_config_may_name_is_measured() -> None:
     """The names that config.py may use are those that the gates know, for each kind of target."""
-    from validation.measures.metrics import METRICS
+    from validation.measures.metrics import MEANS, METRICS
 
     named = {metric for metrics in PERFORMANCE_METRICS.values() for metric in metrics}
-    assert set(METRICS) == named
+    assert set(METRICS | MEANS) == named
     assert set(FAIRNESS_METRICS) == set(PERFORMANCE_METRICS)

@@ -4,6 +4,7 @@ Outputs are probabilities, or the quantity in its unit. A share is 0 to 1 of the
 each verdict.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -93,34 +94,34 @@ class Missing(Moving):
 
 @dataclass(frozen=True)
 class Noise(Moving):
-    """Noise on every number moves no more than a share `tolerate` of the rows by more than `slack`.
+    """Noise on numbers moves no more than a share `tolerate` of the rows by more than `slack`.
 
-    Each number of a row is moved by up to `share` of its standard deviation, at random, within its bounds; whole
-    numbers move by whole steps.
+    `steps` names columns: each is moved by up to its step, in its unit, at random and within its bounds.
     """
 
-    share: float
+    steps: Mapping[str, float]
     tolerate: float
     slack: float
     why: str
 
     def __post_init__(self) -> None:
-        what = f"Noise({self.share!r})"
-        require(finite(self.share) and 0 < self.share <= 1, f"{what}: share must be above 0 and at most 1")
+        what = f"Noise({dict(self.steps)!r})"
+        right = bool(self.steps) and all(finite(step) and step > 0 for step in self.steps.values())
+        require(right, f"{what}: name columns, each with a step above 0")
         self._check(what)
 
     @property
     def measure(self) -> str:
         """What is measured, as verdicts name it."""
-        return f"rows that noise of {self.share:g} standard deviations moves"
+        return f"rows that noise on {', '.join(self.steps)} moves"
 
 
 @dataclass(frozen=True)
 class Cases:
     """Rows written by people, with the answer that each must get: a CSV file, one case a line.
 
-    Its columns are `case` (a name), every input of the model (empty is missing), and what is expected: `label`, or
-    `at_least` and `at_most` on the output (of the positive label, or the quantity).
+    Its columns are `case` (a name), every input of the model (empty is missing), hidden columns if you like, and what
+    is expected: `label`, or `at_least` and `at_most` on the output (of the positive label, or the quantity).
     """
 
     file: str

@@ -38,12 +38,14 @@ def check_limits(config: "Config") -> None:
 
 
 def _moves_are_noticed(rule: Direction | Invariance | Missing | Noise, config: "Config") -> None:
-    what = f"BEHAVIOUR: {type(rule).__name__}({rule.share if isinstance(rule, Noise) else rule.feature!r})"
+    what = f"BEHAVIOUR: {type(rule).__name__}({dict(rule.steps) if isinstance(rule, Noise) else rule.feature!r})"
     require(rule.tolerate <= MOST_TOLERATED, f"{what}: tolerate above {MOST_TOLERATED:g} asks for nothing")
     slack = MOST_SLACK * _range(config)
     require(rule.slack <= slack, f"{what}: slack above {slack:g}, a tenth of the output's range, asks for nothing")
-    if isinstance(rule, Direction):
-        _step_is_felt(rule, config, what)
+    steps = dict(rule.steps) if isinstance(rule, Noise) else {}
+    steps |= {rule.feature: rule.step} if isinstance(rule, Direction) else {}
+    for name, step in steps.items():
+        _step_is_felt(name, step, config, what)
 
 
 def _kinds(config: "Config") -> None:
@@ -82,12 +84,12 @@ def _can_fail(gate: Gate, config: "Config") -> None:
         require(0 <= bound < worst, f"{what}: '{gate.bound}' can hardly be broken; give a bound below {worst:.4g}")
 
 
-def _step_is_felt(rule: Direction, config: "Config", what: str) -> None:
-    [column] = [column for column in config.features if column.name == rule.feature]
+def _step_is_felt(name: str, step: float, config: "Config", what: str) -> None:
+    [column] = [column for column in config.features if column.name == name]
     if isinstance(column, Number):
-        require(not column.integer or rule.step == int(rule.step), f"{what}: {rule.feature} is whole, step is not")
+        require(not column.integer or step == int(step), f"{what}: {name} is whole, step is not")
         least = (column.high - column.low) * 1e-4
-        require(rule.step >= least, f"{what}: a step below {least:g} changes nothing that the model could see")
+        require(step >= least, f"{what}: a step below {least:g} changes nothing that the model could see")
 
 
 def _table_promises(config: "Config") -> None:

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from serve.words import RECORDS
-from validation.words.behaviours import Direction, Invariance, Missing
+from validation.words.behaviours import Direction, Invariance, Missing, Noise
 from validation.words.bounds import FAIRNESS_METRICS, PERFORMANCE_METRICS, check_gate
 from validation.words.columns import Category, Number, require
 from validation.words.expectations import Rows, Share
@@ -95,6 +95,9 @@ def _behaviour_is_possible(config: "Config") -> None:
     asked = [rule.measure for rule in config.behaviour]
     require(len(set(asked)) == len(asked), "BEHAVIOUR: one rule is there twice; keep one")
     for rule in config.behaviour:
+        for name in rule.steps if isinstance(rule, Noise) else ():
+            number = isinstance(declared.get(name), Number) and not declared[name].hidden
+            require(number, f"BEHAVIOUR: Noise: {name!r} is no Number that the model sees")
         if not isinstance(rule, Direction | Invariance | Missing):
             continue
         what = f"BEHAVIOUR: {type(rule).__name__}({rule.feature!r})"
