@@ -125,7 +125,7 @@ MODEL = Model(
     name="income",
     parameters={"max_iter": 100, "learning_rate": 0.1, "max_leaf_nodes": 31},
     reweigh_by="sex",
-    reweigh_strength=0.5,  # fixed: chosen anew on each run it fails the fairness gate a third of the time
+    reweigh_strength=0.55,  # fixed: chosen anew on each run it fails the fairness gate a third of the time
 )
 SPLIT = Split(test_share=1 / 3, test_part="data/test-part.txt")  # `make freeze` records the test part
 SEED = 20_261_122
@@ -146,9 +146,9 @@ GROUPS = Groups(
 )
 FAIRNESS = (
     Gate(
-        "demographic_parity_difference", by="sex", at_most=0.15, why="the model reaches 0.146; without reweighing 0.188"
+        "demographic_parity_difference", by="sex", at_most=0.15, why="the model reaches 0.142; without reweighing 0.183"
     ),
-    Gate("equalized_odds_difference", by="sex", at_most=0.08, why="the model reaches 0.033; reweighed in full 0.093"),
+    Gate("equalized_odds_difference", by="sex", at_most=0.08, why="the model reaches 0.030; reweighed in full 0.093"),
     Gate("equalized_odds_difference", by="race", at_most=0.25, why="a guard against regressions, no proof of fairness"),
 )
 WAIVERS = ()  # as Waiver("equalized_odds_difference", by="race", owner="…", reason="…", expires=date(2027, 1, 31))

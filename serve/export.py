@@ -1,6 +1,6 @@
 """Stage 4: put a judged version into the folder that is served: the bundle.
 
-Reads   the registry, build/verdicts/*.json, SERVICE.
+Reads   the registry, build/verdicts/*.json, SERVICE, data/intended-use.md, the file that CALIBRATION names.
 Prints  nothing.
 Writes  the bundle: model/ (sealed at training, without what was derived from rows), release.json, service.json,
         verdicts.json, card.md, and manifest.json with the SHA-256 of every other file; whole or not at all.
@@ -12,13 +12,20 @@ import dataclasses
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from serve.bundle import KEPT_BACK, seal
 from train import registry
-from validation import contract
-from validation.pages.card import card
+from validation import calibrate, contract
+from validation.gate import Verdict
+from validation.pages.card import card, release_of
 from validation.script import NO, YES, door, log, parser, replaceable, to_json, version_number, writing_folder
 from validation.verdicts import collect
+
+
+def without_evidence(verdict: Verdict) -> dict[str, Any]:
+    """Return a verdict as it is shipped: what the report draws stays in the report."""
+    return {name: value for name, value in dataclasses.asdict(verdict).items() if name != "evidence"}
 
 
 @door
@@ -35,17 +42,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         for fault in collected.faults:
             log(f"not exported: {fault}")
         return NO
-    release = {
-        "model": config.model.name,
-        "model_version": version.number,
-        "model_digest": version.digest,
-        "run_id": version.run_id,
-        "commit": version.tags.get("commit", "unknown"),
-        "data_digest": version.tags.get("data-digest", ""),
-        "lock_digest": version.tags.get("lock-digest", ""),
-    }
+    rates = calibrate.read(config)
+    price = rates["price"] if rates is not None and calibrate.is_current(rates, config) else None
+    release = release_of(version, config)
     service = {"max_body_bytes": config.service.max_body_bytes, "max_rows": config.service.max_rows}
-    verdicts = {gate: dataclasses.asdict(verdict) for gate, verdict in collected.verdicts.items()}
+    verdicts = {gate: without_evidence(verdict) for gate, verdict in collected.verdicts.items()}
     folder = registry.model_folder(version)
     replaceable(given.to)
     with writing_folder(given.to) as fresh:
@@ -53,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         (fresh / "release.json").write_text(to_json(release))
         (fresh / "service.json").write_text(to_json(service))
         (fresh / "verdicts.json").write_text(to_json(verdicts))
-        (fresh / "card.md").write_text(card(release, collected.verdicts, config), encoding="utf-8")
+        (fresh / "card.md").write_text(card(release, collected.verdicts, config, price), encoding="utf-8")
         digest = seal(fresh)
     log(f"{given.to}: {config.model.name}, version {version.number}, bundle {digest[:12]}")
     return YES

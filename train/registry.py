@@ -178,6 +178,16 @@ def _experiment(client: Any) -> str:
     return made
 
 
+def keep_report(version: Version, files: Mapping[str, Path]) -> None:
+    """Store files beside the sealed ones of a version, below `report/`, under the names given."""
+    with _mlflow() as mlflow, tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "report"
+        folder.mkdir()
+        for name, path in files.items():
+            shutil.copyfile(path, folder / name)
+        mlflow.MlflowClient().log_model_artifacts(version.model_id, temporary)
+
+
 def set_alias(config: Config, alias: str, number: int, tags: Mapping[str, str] | None = None) -> None:
     """Set tags of a version, then let the alias name it."""
     with _mlflow() as mlflow:

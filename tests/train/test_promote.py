@@ -87,3 +87,20 @@ def test_a_champion_that_changed_meanwhile_means_judging_again(chain_copy) -> No
     assert (1, "") == (ran.code, ran.out)
     assert "judge again" in ran.err
     assert champion(chain_copy) == 1
+
+
+def test_the_report_stays_with_the_promoted_version(chain) -> None:
+    """Card and report lie beside the model in the registry, as they were when it was promoted."""
+    [kept] = (chain.root / ".mlflow/artifacts").rglob("report.html")
+    assert ["card.md", "report.html", "report.md"] == sorted(path.name for path in kept.parent.iterdir())
+    assert kept.read_bytes() == (chain.root / "build/report/index.html").read_bytes()
+
+
+def test_a_report_on_another_version_is_not_kept(chain_copy) -> None:
+    """What is in build/report is about version 1: version 2 is promoted without it, and that is said."""
+    second(chain_copy)
+    gates = ("performance", "fairness", "behaviour", "parity")
+    ran = chain_copy.run_all(*([f"validation.{gate}", "--model-version", "2"] for gate in gates), [*PROMOTE, "2"])
+    assert 0 == ran[-1].code
+    assert "no report is kept with version 2: build/report is about version 1" in ran[-1].err
+    assert 1 == len(list((chain_copy.root / ".mlflow/artifacts").rglob("report.html")))

@@ -1,5 +1,6 @@
 """Fairness: a candidate that favours one group fails the gate, however accurate it is."""
 
+import warnings
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -7,12 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from serve.model import Model
 from validation.fairness import judge
 from validation.gate import Measure
 from validation.measures.disparity import disparity, disparity_interval
 from validation.measures.groups import evidence, judge_groups, waived
 from validation.script import Refusal
-from validation.words.bounds import FAIRNESS_METRICS, Gate
+from validation.words.bounds import FAIRNESS_METRICS, Bound, Gate
 from validation.words.columns import Category
 from validation.words.settings import Groups, Waiver
 
@@ -280,3 +282,74 @@ def test_a_label_that_only_predictions_hold_counts(config) -> None:
     choice = outcome.copy()
     choice[:15] = 2
     assert pytest.approx(0.3) == disparity("demographic_parity_difference", "classes", outcome, choice, groups)
+
+
+def without_columns(config):
+    """A contract that names no sensitive column."""
+    plain = replace(config.model, reweigh_by=None, reweigh_strength=0.0)
+    return replace(config, sensitive=(), fairness=(), groups=Groups(100, 100), model=plain)
+
+
+def test_without_sensitive_columns_nothing_is_left_unmeasured(candidate, made, config) -> None:
+    """It passes, and says that nothing is known of groups."""
+    judgement = judge(candidate(made("default")), without_columns(config))
+    why = "SENSITIVE is empty in config.py: nothing is known of groups"
+    line = Measure("gates that were not measured", "", 0.0, Bound(at_most=0), 16208, "pass", why)
+    assert [line] == list(judgement.measures)
+
+
+def test_labels_come_from_the_outputs_and_nan_is_no_label(candidate, made, config, monkeypatch) -> None:
+    """The gate judges the labels that the service would give; one NaN among the outputs and nothing is known."""
+    seen = []
+
+    def groups(rows, outcome, choice, config):
+        seen.append(choice)
+        return []
+
+    monkeypatch.setattr("validation.measures.groups.judge_groups", groups)
+    real = Model.outputs
+    judgement = judge(candidate(made("default")), config)
+    assert ({0.0, 1.0}, np.float64) == (set(np.unique(seen[0])), seen[0].dtype)
+    assert {"groups", "waivers"} == set(judgement.evidence)
+
+    def spoilt(model, columns):
+        outputs = real(model, columns)
+        outputs[5] = np.nan
+        return outputs
+
+    monkeypatch.setattr(Model, "outputs", spoilt)
+    judge(candidate(made("default")), config)
+    assert np.isnan(seen[1]).all()
+
+
+@pytest.mark.parametrize("kind", ["binary", "classes", "quantity"])
+def test_intervals_lie_where_the_groups_are(kind) -> None:
+    """Far apart, or near each other: the interval says which, for each metric."""
+    chance = np.random.default_rng(0)
+    groups = np.repeat(["a", "b"], 4000)
+    outcome = chance.integers(0, 2 if kind == "binary" else 3, 8000).astype(float)
+    right = chance.random(8000) < np.where(groups == "a", 0.95, 0.55)
+    choice = np.where(right, outcome, (outcome + 1) % (2 if kind == "binary" else 3))
+    if kind == "quantity":
+        choice = outcome + np.where(groups == "a", 2.0, 0.5) + chance.normal(0, 0.1, 8000)
+    expected = {
+        "binary": {"accuracy_difference": 0.4, "equal_opportunity_difference": 0.4, "equalized_odds_difference": 0.4},
+        "classes": {"accuracy_difference": 0.4},
+        "quantity": {
+            "mean_error_difference": 1.5,
+            "mean_absolute_error_difference": 1.5,
+            "mean_prediction_difference": 1.5,
+        },
+    }[kind]
+    for metric, apart in expected.items():
+        low, high = disparity_interval(metric, kind, outcome, choice, groups, seed=1)
+        assert apart - 0.1 < low < apart < high < apart + 0.1 or abs(low - apart) + abs(high - apart) < 0.12
+
+
+def test_where_a_draw_is_undefined_the_interval_is_unknown() -> None:
+    """A group without positives has no true positive rate, and no warning is printed."""
+    outcome, groups = np.array([0.0, 0, 0, 1, 1, 0]), np.array(["a", "a", "a", "b", "b", "b"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ends = disparity_interval("equal_opportunity_difference", "binary", outcome, outcome, groups, seed=1)
+    assert np.isnan(ends).all()

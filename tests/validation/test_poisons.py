@@ -32,7 +32,7 @@ MODELS = {
     ),
     "no mitigation": (
         "fairness",
-        [("config.py", "reweigh_strength=0.5", "reweigh_strength=0.0")],
+        [("config.py", "reweigh_strength=0.55", "reweigh_strength=0.0")],
         "fairness: model version 2: demographic_parity_difference by sex (sex: Female, Male) is 0.18",
     ),
     "a model that sees sex": (

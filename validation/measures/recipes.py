@@ -50,9 +50,8 @@ class Fit:
     def pipeline(self, train: pd.DataFrame) -> Pipeline:
         """Fit the recipe; a constant column holds its most frequent value in every row."""
         frame = train.iloc[self.rows]
-        frequent = frame[self.constant].mode() if self.constant else ()
-        if len(frequent):  # a column without any value is constant already
-            frame = frame.assign(**{self.constant: frequent.iloc[0]})
+        if self.constant and frame[self.constant].notna().any():
+            frame = frame.assign(**{self.constant: frame[self.constant].mode().iloc[0]})
         return fit_recipe(frame, self.outcome, self.config)
 
 
