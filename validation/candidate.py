@@ -11,10 +11,11 @@ from train import registry
 from train.source import data_digest
 from train.view import Version
 from validation import contract
+from validation.code import file_digest
 from validation.contract import Config
 from validation.gate import Judgement, Verdict, decide
 from validation.keys import key_of
-from validation.script import parser, version_number
+from validation.script import Refusal, parser, version_number
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,11 @@ def run_gate(
     data = data_digest(config)
     view = registry.view(config)
     version = view.version(number)
+    if version.tags.get("test-part") != file_digest(config.split.test_part):
+        raise Refusal(
+            f"model version {number} was fitted beside another test part than {config.split.test_part} holds now:"
+            " it may have trained on the rows that judge; run `make fit`"
+        )
     champion = view.champion() if compares else None
     key = key_of(gate, config, data, version)
     against = (champion.number, champion.digest) if champion else (None, None)

@@ -67,7 +67,10 @@ def judge(candidate: Candidate, config: Config) -> Judgement:
     )
     evidence = curves(own, theirs, config)
     if len(parts.window):
-        measures += _window(candidate, parts.window, theirs is not None, config)
+        late = _window(candidate, parts.window, theirs is not None, config)
+        figures = [{"metric": line.measure, "candidate": line.value, "champion": line.champion} for line in late]
+        evidence["window"] = {"rows": len(parts.window), "metrics": figures}
+        measures += late
     if champion and champion.unlike:
         evidence["anew"] = f"the line starts anew: {champion.unlike}"
     elif champion and theirs and candidate.champion_folder:
@@ -103,9 +106,10 @@ def _compared(
     """Measure how much the candidate loses against champion and anchor on the same rows."""
     if champion is None:
         why = "there is no champion yet: nothing to lose against"
-        return [Measure(gate.measure, "", None, gate.bound, len(own.outcome), "first", why)]
-    measures = [_against(champion, gate.measure, gate, own, config)]
-    if anchor is not None and anchor.version.number != champion.version.number:
+        measures = [Measure(gate.measure, "", None, gate.bound, len(own.outcome), "first", why)]
+    else:
+        measures = [_against(champion, gate.measure, gate, own, config)]
+    if anchor is not None and (champion is None or anchor.version.number != champion.version.number):
         name = gate.measure.replace(CHAMPION, ANCHOR)
         measures.append(_against(anchor, name, gate, own, config))
     return measures

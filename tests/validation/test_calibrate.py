@@ -98,10 +98,14 @@ def test_equal_models_pass_and_worse_ones_do_not(models, small, small_parts) -> 
         assert found["another fit of the same recipe", name]["passed"] >= 0.9
     for name in losses:
         assert found["a model that is worse by the margin", name]["passed"] <= 0.25
-    heavy = ("15% of the training outcomes are wrong", "the scores are squared", "the label yes weighs 3 times as much")
+    heavy = (
+        "15 % of the training outcomes are wrong",
+        "the scores are squared",
+        "the label yes weighs 3 times as much",
+    )
     for what in (*heavy, "amount was constant in the training rows"):
         assert found[what, ALL]["passed"] <= 0.2
-    assert {"5% of the training outcomes are wrong", "a quarter of the training rows"} <= {what for what, _ in found}
+    assert {"5 % of the training outcomes are wrong", "a quarter of the training rows"} <= {what for what, _ in found}
     assert (6, 4) == (len(models.equal), len(models.plain))
 
 

@@ -128,6 +128,15 @@ def test_the_anchor_that_is_the_champion_is_compared_once(candidate, made, confi
     assert judgement.anchor_version == 2
 
 
+def test_without_a_champion_the_anchor_is_compared(candidate, made, config) -> None:
+    """A champion's name that went missing is no way round the first model of the line."""
+    proposed = replace(candidate(trees(made, config, 35), None, made("default")), champion=None)
+    judgement = judge(proposed, config)
+    found = verdicts(judgement.measures)
+    assert ("first", "fail") == (found["log_loss lost to the champion"], found["log_loss lost to the anchor"])
+    assert judgement.anchor_version == 1
+
+
 def test_the_candidate_that_is_the_anchor_is_the_same(candidate, made, config) -> None:
     """Back to the first model: nothing is lost against itself."""
     proposed = candidate(made("default"), trees(made, config, 50))
@@ -176,13 +185,18 @@ def test_rows_since_the_freeze_are_shown_not_judged(candidate, made, config, par
     late = parts.test.head(3000)
     turned = late.assign(income=late["income"].map({">50K": "<=50K", "<=50K": ">50K"}))
     monkeypatch.setattr("validation.judged.judging_parts", lambda _: replace(parts, window=turned))
-    measures = judge(candidate(made("default"), trees(made, config, 50)), config).measures
+    judgement = judge(candidate(made("default"), trees(made, config, 50)), config)
+    measures = judgement.measures
     late_lines = [line for line in measures if line.group == "rows since the freeze"]
     assert [("roc_auc", "shown", 3000), ("log_loss", "shown", 3000)] == [
         (line.measure, line.verdict, line.n) for line in late_lines
     ]
     assert all(line.value and line.value < 0.1 for line in late_lines if line.measure == "roc_auc")
     assert all(line.interval and line.champion for line in late_lines)
+    assert judgement.evidence["window"]["rows"] == 3000
+    assert [(line.measure, line.value, line.champion) for line in late_lines] == [
+        (one["metric"], one["candidate"], one["champion"]) for one in judgement.evidence["window"]["metrics"]
+    ]
     assert {"pass", "shown"} == set(verdicts(measures).values()) | {line.verdict for line in measures}
 
 
@@ -235,6 +249,17 @@ def test_the_script_refuses_a_version_that_does_not_exist(chain) -> None:
     ran = chain.run("validation.performance", "--model-version", "99")
     assert (2, "") == (ran.code, ran.out)
     assert "model version 99 does not exist in the registry: it has version 1" in ran.err
+
+
+def test_the_script_refuses_a_version_of_another_test_part(chain_copy) -> None:
+    """A version that was fitted before the freeze may have trained on the rows that judge now: no gate judges it."""
+    chain_copy.change("config.py", 'test_part="data/test-part.txt"', 'test_part="data/test-part.txt", draw=2')
+    gates = ("performance", "fairness", "behaviour", "parity")
+    scripts = [[f"validation.{gate}", "--model-version", "1"] for gate in gates]
+    frozen, *ran = chain_copy.run_all(["train.init", "freeze"], *scripts, ["train.promote", "--model-version", "1"])
+    assert 0 == frozen.code
+    assert [2, 2, 2, 2, 1] == [one.code for one in ran]
+    assert all("version 1 was fitted beside another test part" in one.err for one in ran[:4])
 
 
 @pytest.mark.parametrize("given", ["0", "-1", "one", "", "1.0", "\u0661"])

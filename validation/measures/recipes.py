@@ -50,7 +50,7 @@ class Fit:
     def pipeline(self, train: pd.DataFrame) -> Pipeline:
         """Fit the recipe; a constant column holds its most frequent value in every row."""
         frame = train.iloc[self.rows]
-        if self.constant:
+        if self.constant and frame[self.constant].notna().any():
             frame = frame.assign(**{self.constant: frame[self.constant].mode().iloc[0]})
         return fit_recipe(frame, self.outcome, self.config)
 
@@ -94,7 +94,9 @@ def faulty(whole: Fit) -> dict[str, Fit]:
     """Name faults of the training rows, each as a fit: wrong outcomes, few rows, a label that weighs too much."""
     config = whole.config
     fits = {
-        f"{share:.0%} of the training outcomes are wrong": replace(whole, outcome=noisy(whole.outcome, share, config))
+        f"{share * 100:.0f} % of the training outcomes are wrong": replace(
+            whole, outcome=noisy(whole.outcome, share, config)
+        )
         for share in (0.05, 0.15)
     }
     fits["a quarter of the training rows"] = replace(_part(whole, 0.25, config.seed), config=config)
