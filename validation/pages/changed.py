@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from validation.pages.cells import cell_text, number_text, rows_table
+from validation.pages.cells import FAIL, cell_text, number_text, rows_table
 from validation.pages.said import Changes, Line, Rate, Rates, Summary
 
 Row = tuple[str, ...]
@@ -106,8 +106,15 @@ def rate_lines(rates: Rates | None) -> list[str]:
         said = "How often these gates err was measured under other bounds, code or data; `make calibrate` does it anew."
         return [said, ""]
     rows = [rate_row(one) for one in rates.lines]
-    lines = ["<details><summary>How often these gates err, as measured</summary>", ""]
+    lines = [unwanted(rates), ""] if unwanted(rates) else []
+    lines += ["<details><summary>How often these gates err, as measured</summary>", ""]
     return [*lines, rows_table(RATE_HEADS, rows, ("passed", "trials")), "</details>", ""]
+
+
+def unwanted(rates: Rates) -> str:
+    """Say how many error rates are not as they should be; nothing when all are."""
+    bad = sum(one.verdict == FAIL for one in rates.lines)
+    return f"{bad} of {len(rates.lines)} measured error rates of these gates are not as wanted." if bad else ""
 
 
 def rate_row(rate: Rate) -> Row:

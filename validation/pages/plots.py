@@ -13,6 +13,7 @@ from validation.pages.said import Moved, Rate
 from validation.words.columns import Binary, Quantity
 
 TOO_SMALL = " (too small to be judged)"
+EVERY = "all conditions"  # what calibration calls the gate as a whole
 FEATURES_OF_A_ROW = 7  # drawn; the smaller ones are added up
 
 
@@ -113,7 +114,11 @@ def data_plot(data: Sequence[Moved], table: Table) -> list[Plot]:
 
 def rate_plot(rates: Sequence[Rate], table: Table) -> list[Plot]:
     """Draw the share of trials that passed, with intervals."""
-    shown = [Bar(f"{one.what}: {one.wanted}", one.passed, one.low, one.high) for one in rates if one.passed is not None]
+    shown = [
+        Bar(one.what if one.measure == EVERY else f"{one.what}, {one.measure}", one.passed, one.low, one.high)
+        for one in rates
+        if one.passed is not None
+    ]
     if not shown:
         return []
     title, says = "Share of trials that passed", "share of simulated candidates that passed, with 95 % intervals"

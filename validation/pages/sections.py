@@ -9,7 +9,7 @@ from validation.keys import DATA_GATES, MODEL_GATES
 from validation.pages import plots
 from validation.pages.blocks import Plot, Rows, Section, Table
 from validation.pages.cells import HEADS, RIGHT, number_text
-from validation.pages.changed import RATE_HEADS, against, rate_row, sentences, tables
+from validation.pages.changed import RATE_HEADS, against, rate_row, sentences, tables, unwanted
 from validation.pages.evidence import (
     BehaviourEvidence,
     Costs,
@@ -65,7 +65,7 @@ def gate_sections(summary: Summary, verdicts: Mapping[str, Verdict], config: Con
     return [_gate(said[gate], drawn.get(gate, []), more.get(gate, [])) for gate in (*MODEL_GATES, *DATA_GATES)]
 
 
-def word(gate: GateSaid) -> str:
+def word_of(gate: GateSaid) -> str:
     """Say a gate's verdict in a word."""
     return "missing" if gate.passed is None else "pass" if gate.passed else "FAIL"
 
@@ -80,7 +80,7 @@ def _gate(gate: GateSaid, drawn: Sequence[Plot], more: Sequence[Table]) -> Secti
     if shown:
         found.append(Table(f"What {gate.gate} shows and nothing judges", ORDER, shown, RIGHT, folded=True))
     whole = [table.without_empty_columns() for table in (*found, *more)]
-    return Section(gate.gate, gate.gate.capitalize(), word(gate), said, whole, drawn)
+    return Section(gate.gate, gate.gate.capitalize(), word_of(gate), said, whole, drawn)
 
 
 def _row(line: Line) -> tuple[str, ...]:
@@ -137,9 +137,10 @@ def rate_section(summary: Summary) -> Section:
     if rates is None or not rates.current:
         why = "It was not measured" if rates is None else "It was measured under other bounds, code or data"
         return Section("rates", title, sentences=[f"{why}; make calibrate does it."])
-    said = "Simulated candidates whose truth is known went through the gates: so many passed."
+    said = ["Simulated candidates whose truth is known went through the gates: so many passed.", unwanted(rates)]
     table = Table("Error rates of the gates", RATE_HEADS, [rate_row(one) for one in rates.lines], ("passed", "trials"))
-    return Section("rates", title, sentences=[said], plots=plots.rate_plot(rates.lines, table))
+    word = "FAIL" if unwanted(rates) else "pass"
+    return Section("rates", title, word, [one for one in said if one], plots=plots.rate_plot(rates.lines, table))
 
 
 def lineage_section(summary: Summary, view: View, config: Config) -> Section:

@@ -84,6 +84,14 @@ def test_rates_of_other_bounds_are_not_shown(text) -> None:
     assert "was not measured; `make calibrate` does" in text()
 
 
+def test_an_error_rate_that_is_not_as_wanted_is_said(text) -> None:
+    """Not only in a folded table."""
+    rates = calibration()
+    assert "are not as wanted" not in text(rates=rates)
+    rates["lines"][0]["verdict"] = "fail"
+    assert "1 of 3 measured error rates of these gates are not as wanted.\n" in text(rates=rates)
+
+
 def test_hostile_texts_stay_text(text) -> None:
     """From every place that a pull request can write to: no mention, link, picture or mark-up."""
     wild = verdict(
