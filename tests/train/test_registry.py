@@ -42,7 +42,7 @@ def server(tmp_path: Path) -> Iterator[str]:
         process.wait(timeout=60)
 
 
-def test_a_server_takes_the_place_of_the_embedded_store(workspace, server, monkeypatch) -> None:
+def test_a_server_takes_the_place_of_the_embedded_store(workspace, server, tmp_path, monkeypatch) -> None:
     """Fit, gates, bundle and promotion through a real server: stdout stays the result, no store appears here."""
     ran = workspace.run_all(["validation.schema"], ["validation.dataset"])
     assert [0, 0] == [one.code for one in ran]
@@ -54,10 +54,13 @@ def test_a_server_takes_the_place_of_the_embedded_store(workspace, server, monke
         [f"validation.{gate}", "--model-version", "1"] for gate in ("performance", "fairness", "behaviour", "parity")
     ]
     export = ["serve.export", "--model-version", "1", "--to", "build/model"]
-    ran = workspace.run_all(["train.fit"], *gates, export, ["train.promote", "--model-version", "1"], ["train.fit"])
-    assert [0] * 8 == [one.code for one in ran], [one.err for one in ran]
+    report, promote = (["validation.report", "--model-version", "1"], ["train.promote", "--model-version", "1"])
+    ran = workspace.run_all(["train.fit"], *gates, report, export, promote, ["train.fit"])
+    assert [0] * 9 == [one.code for one in ran], [one.err for one in ran]
     assert "model-version=1\nreused=true\n" == ran[0].out
     assert "| no champion |" in ran[-2].out
+    [kept] = (tmp_path / "kept").rglob("report.html")  # where the server keeps what promotion stored
+    assert kept.read_bytes() == (workspace.root / "build/report/index.html").read_bytes()
     assert not (workspace.root / ".mlflow").exists()
     saved = workspace.run("train.store", "save", "--to", "build/store")
     assert "saved: the tracking server keeps the registry; nothing to carry\n" == saved.out

@@ -34,6 +34,8 @@ def against(summary: Summary) -> str:
         return f"The line starts anew: {summary.anew.removeprefix('the line starts anew: ')}"
     if summary.champion is None:
         return "Compared with no champion: there is none yet."
+    if summary.champion == summary.version:
+        return "This version is the champion itself."
     anchor = f" and with the anchor, version {summary.anchor}" if summary.anchor else ""
     return f"Compared with the champion, version {summary.champion}{anchor}."
 
