@@ -58,7 +58,7 @@ def test_a_server_takes_the_place_of_the_embedded_store(workspace, server, tmp_p
     ran = workspace.run_all(["train.fit"], *gates, report, export, promote, ["train.fit"])
     assert [0] * 9 == [one.code for one in ran], [one.err for one in ran]
     assert "model-version=1\nreused=true\n" == ran[0].out
-    assert "| no champion |" in ran[-2].out
+    assert "| none | version 1 |" in ran[-2].out
     [kept] = (tmp_path / "kept").rglob("report.html")  # where the server keeps what promotion stored
     assert kept.read_bytes() == (workspace.root / "build/report/index.html").read_bytes()
     assert not (workspace.root / ".mlflow").exists()

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 WHO = (("champion", CHAMPION, "--"), ("candidate", CANDIDATE, "-"))  # the candidate is drawn last, on top
 FEW = 20  # points of a curve that its table lists
 MOST_LABELS = 12
+LIGHTEST = 1.8  # a share of 1 is drawn in the middle of the scale, so that dark figures stay readable on it
 
 
 def curve_plots(curves: Mapping[str, Curves]) -> list[Plot]:
@@ -117,11 +118,10 @@ def confusion_plot(confusion: Confusion | None) -> list[Plot]:
 
     def draw(axes: "Axes") -> None:
         axes.grid(visible=False)
-        axes.pcolormesh(shares, cmap="Blues", vmin=0, vmax=1.25, edgecolors="white", linewidth=2)
+        axes.pcolormesh(shares, cmap="Blues", vmin=0, vmax=LIGHTEST, edgecolors="white", linewidth=2)
         for down, row in enumerate(counts):
             for across, count in enumerate(row):
-                colour = "white" if shares[down][across] > 0.8 else INK
-                axes.text(across + 0.5, down + 0.5, f"{count:,}", ha="center", va="center", color=colour)
+                axes.text(across + 0.5, down + 0.5, f"{count:,}", ha="center", va="center", color=INK)
         middle, shown = [place + 0.5 for place in range(len(labels))], [plain(label, 12) for label in labels]
         axes.set_xticks(middle, shown)
         axes.set_yticks(middle, shown)
