@@ -19,9 +19,10 @@ def not_proven(verdicts: Mapping[str, Verdict], config: Config) -> list[str]:
     groups = evidence.get("groups", [])
     lines = ["The fairness bounds hold on these test rows, for these groups, at this threshold. They do not prove:", ""]
     lines += [_perfect(by, rates) for by, rates in base_rates(groups).items() if len(rates) > 1]
-    small = sorted({f"{one['by']}: {one['group']}" for one in groups if not one["judged"]})
+    small = {f"{one['by']}: {one['group']}" for one in groups if not one["judged"]}
+    small |= {line.group for line in (fairness.measures if fairness else ()) if line.verdict == "insufficient"}
     if small:
-        lines.append(f"- anything about groups too small to be judged: {cell_text('; '.join(small))};")
+        lines.append(f"- anything about groups too small to be judged: {cell_text('; '.join(sorted(small)))};")
     for waiver in evidence.get("waivers", []):
         state = (
             f"waived until {waiver['expires']}" if waiver["in_force"] else f"a waiver that expired {waiver['expires']}"
