@@ -146,7 +146,7 @@ GROUPS = Groups(
 )
 FAIRNESS = (
     Gate(
-        "demographic_parity_difference", by="sex", at_most=0.15, why="the model reaches 0.142; without reweighing 0.183"
+        "demographic_parity_difference", by="sex", at_most=0.15, why="the model reaches 0.143; without reweighing 0.188"
     ),
     Gate("equalized_odds_difference", by="sex", at_most=0.08, why="the model reaches 0.030; reweighed in full 0.093"),
     Gate("equalized_odds_difference", by="race", at_most=0.25, why="a guard against regressions, no proof of fairness"),
@@ -154,7 +154,7 @@ FAIRNESS = (
         "demographic_parity_difference",
         by=("sex", "race"),
         at_most=0.25,
-        why="the model reaches 0.201, on twelve other splits 0.16 to 0.22; a guard against regressions",
+        why="the model reaches 0.187, on twelve other splits 0.15 to 0.22; a guard against regressions",
     ),
 )
 WAIVERS = ()  # as Waiver("equalized_odds_difference", by="race", owner="…", reason="…", expires=date(2027, 1, 31))
