@@ -102,11 +102,13 @@ def run_act(checkout: Path, scratch: Path, workflow: str, event: str, payload: d
     for path in checkout.glob(".github/workflows/*.yml"):
         text = re.sub(r"\n +queue: .*", "", path.read_text())  # act's schema does not know it yet
         path.write_text(text)
-    proposed = (checkout / "config.py").read_text()
-    shutil.copy2(ROOT / "config.py", checkout / "config.py")  # what a test changed is a proposal to this
-    for git in (["git", "init", "-qb", "main"], ["git", "add", "config.py"], COMMIT):
-        subprocess.run(git, cwd=checkout, check=True)
-    (checkout / "config.py").write_text(proposed)
+    subprocess.run(["git", "init", "-qb", "main"], cwd=checkout, check=True)
+    if (checkout / "config.py").exists():
+        proposed = (checkout / "config.py").read_text()
+        shutil.copy2(ROOT / "config.py", checkout / "config.py")  # what a test changed is a proposal to this
+        for git in (["git", "add", "config.py"], COMMIT):
+            subprocess.run(git, cwd=checkout, check=True)
+        (checkout / "config.py").write_text(proposed)
     for git in (["git", "add", "-A"], COMMIT):
         subprocess.run(git, cwd=checkout, check=True)
     (scratch / "home").mkdir(parents=True)

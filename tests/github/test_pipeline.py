@@ -40,7 +40,7 @@ def test_a_good_commit_is_judged_served_and_promoted(checkout: Path, act: Callab
     assert {"manifest.json", "release.json", "model/model.onnx"} <= left["bundle"]
     for job in ("data/schema", "data/dataset", *JUDGED, "deploy/deploy"):
         assert "|" in run.summaries[job], f"{job} wrote no table"
-    assert "champion" in run.summaries["deploy/promote"]
+    assert "| none | version 1 |" in run.summaries["deploy/promote"]
 
     built = {"context": ".", "file": "serve/Dockerfile", "push": "false", "load": "true", "tags": "service:1"}
     assert ["docker/setup-buildx-action", "docker/build-push-action"] == [call["action"] for call in run.calls]

@@ -13,6 +13,7 @@ from train.data import frozen, load, model_inputs, on_test_side, outcomes, row_d
 from train.source import data_digest
 from validation.script import Refusal
 from validation.words.columns import Binary, Category, Number
+from validation.words.settings import Groups
 
 SMALL = ("amount", "colour", "answer")
 rows_of = st.lists(
@@ -32,7 +33,7 @@ def small(config):
     features = (Number("amount", -1000, 1000, missing=True), Category("colour", ("red", "green"), missing=True))
     return replace(
         config, features=features, target=Binary("answer", "yes", "no"), sensitive=(), fairness=(), behaviour=(),
-        dataset=config.dataset[:1], model=replace(config.model, reweigh_by=None),
+        dataset=config.dataset[:1], model=replace(config.model, reweigh_by=None), groups=Groups(100, 100),
     )  # fmt: skip
 
 

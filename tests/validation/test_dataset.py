@@ -98,7 +98,8 @@ def test_a_column_may_be_named_by_a_digit(frame, config, tmp_path) -> None:
     """Derived columns never take the place of the data's own."""
     features = tuple(replace(column, name="1") if column.name == "age" else column for column in config.features)
     promises = (*config.dataset[:3], Resembles("1", at_most=0.05, why="w"))
-    renamed = replace(config, features=features, dataset=promises, reference=str(tmp_path / "reference.json"))
+    reference = str(tmp_path / "reference.json")
+    renamed = replace(config, features=features, dataset=promises, behaviour=(), reference=reference)
     rows = frame.rename(columns={"age": "1"})
     (tmp_path / "reference.json").write_text(json.dumps(reference_of(rows, renamed)))
     assert {"pass"} == {line.verdict for line in judge(rows, renamed, tmp_path / "docs")}

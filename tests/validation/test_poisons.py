@@ -28,7 +28,7 @@ MODELS = {
     "good enough, but worse than the champion": (
         "performance",
         [("config.py", '"max_iter": 100', '"max_iter": 35')],
-        "performance: model version 2: roc_auc lost to the champion (version 1) is 0.00",
+        "performance: model version 2: log_loss lost to the champion (version 1) is 0.01",
     ),
     "no mitigation": (
         "fairness",
