@@ -5,7 +5,7 @@ PYTHON ?= python$(shell cat .python-version)
 VENV ?= $(CURDIR)/.venv
 READY := $(VENV)/.ready-$(shell cksum < requirements.txt | tr -d ' ')
 COMPILED := $(subst .ready-,.compiled-,$(READY))
-HEAVY := alembic fairlearn great_expectations mlflow numpy onnx pandas pandera pyarrow scipy skl2onnx sklearn sqlalchemy
+HEAVY := alembic fairlearn great_expectations jinja2 matplotlib mlflow numpy onnx pandas pandera pyarrow scipy skl2onnx sklearn sqlalchemy
 MODEL_VERSION ?= $(shell sed -n 's/^model-version=//p' build/fit.txt 2>/dev/null)
 VERSION = --model-version "$(MODEL_VERSION)"
 UI_PORT ?= 5000

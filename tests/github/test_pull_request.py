@@ -48,7 +48,7 @@ def test_a_proposal_that_breaks_a_bound_is_red_and_says_so(checkout: Path, act: 
     assert old in config
     (checkout / "config.py").write_text(config.replace(old, new))
     run = act(checkout, "pull-request.yml", "pull_request", {"number": 7})
-    assert 1 == run.code
+    assert run.code == 1
     assert {f"gates/{gate}", "gates/report"} == {job for job, outcome in run.jobs.items() if outcome == "failure"}
     text, summary, wrong = text_of(run.artifacts / "report/report.json")
     assert (None, False) == (wrong, summary is None or summary.passed)

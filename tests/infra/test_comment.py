@@ -93,7 +93,7 @@ def test_a_platform_that_recovers_is_asked_again(forge, report) -> None:
     """Two failures, then the comment."""
     forge.failing = {"GET": [502, 503], "POST": [500]}
     assert run(report()) == 0
-    assert 1 == len(forge.comments)
+    assert len(forge.comments) == 1
 
 
 @pytest.mark.parametrize("failing", [{"GET": [500] * 9}, {"POST": [503] * 9}, {"GET": [404]}, {"POST": [422]}])
@@ -112,7 +112,7 @@ def test_a_marker_of_somebody_else_is_left_alone(forge, report, author) -> None:
     ]
     assert run(report()) == 0
     assert "mine" in forge.comments[0]["body"]
-    assert 1 == len(looks_of(forge.comments[1]["body"]))
+    assert len(looks_of(forge.comments[1]["body"])) == 1
 
 
 def test_our_comment_is_found_behind_a_hundred_others(forge, report) -> None:
@@ -134,7 +134,7 @@ def test_markup_of_a_report_stays_text(forge, report, chain) -> None:
     assert "@everyone" not in body
     for mark in ("<script", "![x]", "](javascript", "](http://e.example"):
         assert mark not in body
-    assert 1 == body.count("<!--")
+    assert body.count("<!--") == 1
 
 
 def test_a_huge_report_is_cut_to_the_platforms_size(forge, report, chain) -> None:

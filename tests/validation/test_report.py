@@ -48,7 +48,7 @@ def test_evidence_that_cannot_be_read_is_a_refusal(chain_copy) -> None:
     before = (chain_copy.root / "build/report/report.json").read_bytes()
     ran = chain_copy.run(*REPORT)
     assert (2, "") == (ran.code, ran.out)
-    assert "build/verdicts/fairness.json: the evidence is not of the form" in ran.err
+    assert "build/verdicts/fairness.json is not of the form" in ran.err
     assert (chain_copy.root / "build/report/report.json").read_bytes() == before
 
 

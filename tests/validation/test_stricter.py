@@ -148,7 +148,7 @@ def test_the_gates_take_the_bounds_of_the_base(proposal) -> None:
     ran = workspace.run(*PROMOTED)
     assert (1, True) == (ran.code, "bound: at least 0.99" in ran.err)
     report = workspace.run("validation.report", "--model-version", "1")
-    assert 1 == report.code
+    assert report.code == 1
     assert "at least became 0.915, it was 0.99; judged by 0.99" in report.out
 
 

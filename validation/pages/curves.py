@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from validation.pages.blocks import Plot, Rows, Table, plain
 from validation.pages.cells import interval_text, number_text
-from validation.pages.evidence import Bin, Confusion, Curves, Point, Tenth, Threshold
+from validation.pages.evidence import Bin, Confusion, Curves, Tenth, Threshold
 from validation.pages.svg import CANDIDATE, CHAMPION, INK, LINE, SOFT, drawn
 
 if TYPE_CHECKING:
@@ -29,7 +29,9 @@ def curve_plots(curves: Mapping[str, Curves]) -> list[Plot]:
     return plots
 
 
-def _curve(title: str, across: str, up: str, curves: Mapping[str, Sequence[Point]], diagonal: bool) -> Plot:
+def _curve(
+    title: str, across: str, up: str, curves: Mapping[str, Sequence[tuple[float, float]]], diagonal: bool
+) -> Plot:
     def draw(axes: "Axes") -> None:
         if diagonal:
             axes.plot((0, 1), (0, 1), color=SOFT, linewidth=1, linestyle=":", label="a coin")

@@ -1,7 +1,7 @@
 """What gates leave for the report to draw, typed; whatever a gate did not leave is empty here (msgspec only)."""
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 from msgspec import Struct, field
@@ -9,14 +9,12 @@ from msgspec import Struct, field
 from validation.gate import Verdict
 from validation.script import Refusal
 
-Point = tuple[float, float]
-
 
 class Curves(Struct, frozen=True):
     """Points of (false positive rate, true positive rate), and of (recall, precision)."""
 
-    roc: list[Point] = field(default_factory=list)
-    precision_recall: list[Point] = field(default_factory=list)
+    roc: list[tuple[float, float]] = field(default_factory=list)
+    precision_recall: list[tuple[float, float]] = field(default_factory=list)
 
 
 class Bin(Struct, frozen=True):
@@ -196,10 +194,7 @@ def evidence_of(verdicts: Mapping[str, Verdict], gate: str, kind: type[Kind]) ->
     Raises Refusal when it is not of the form that the report reads.
     """
     verdict = verdicts.get(gate)
-    content: Mapping[str, Any] = verdict.evidence if verdict else {}
     try:
-        return msgspec.convert(content, kind)
+        return msgspec.convert(dict(verdict.evidence) if verdict else {}, kind)
     except msgspec.ValidationError as error:
-        raise Refusal(
-            f"build/verdicts/{gate}.json: the evidence is not of the form that the report reads: {error}"
-        ) from None
+        raise Refusal(f"build/verdicts/{gate}.json is not of the form that the report reads: {error}") from None
