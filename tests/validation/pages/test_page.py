@@ -111,7 +111,7 @@ def test_what_was_not_left_is_not_drawn(written) -> None:
 def test_evidence_of_another_form_is_refused(written) -> None:
     """One sentence that names the gate's file."""
     odd = verdict("fairness", "binary", evidence={"groups": [{"by": "sex"}]})
-    with pytest.raises(Refusal, match=r"build/verdicts/fairness\.json: the evidence is not"):
+    with pytest.raises(Refusal, match=r"build/verdicts/fairness\.json is not of the form"):
         written(fairness=odd)
 
 
