@@ -20,6 +20,7 @@ from validation.contract import (
     Model,
     Noise,
     Number,
+    Registry,
     Resembles,
     Rows,
     Service,
@@ -176,6 +177,11 @@ COST = Cost(
     slower_at_most=3.0,  # noise of a shared machine stays below 2
 )
 
+REGISTRY = Registry(
+    branch="ml-registry",  # of this repository; where MLFLOW_TRACKING_URI is set the ledger alone lives there
+    max_file_bytes=20_000_000,  # of a file on the branch: every clone carries it; a larger model wants a server
+    tries=20,  # to save while others save too; one takes a second
+)
 SERVICE = Service(
     port=8000,
     max_body_bytes=5_000_000,  # 10,000 rows of this table are 4 MB

@@ -59,6 +59,16 @@ class Forge:
         ]
         return int(found[0]["number"]) if found else None
 
+    def approvers(self, run: str) -> set[str]:
+        """Name who approved a run for its environments; nobody where none asks for approval."""
+        given = self._ask("GET", f"/repos/{self.repository}/actions/runs/{run}/approvals")
+        told = [one for one in given if _get(one, "state") == "approved"] if isinstance(given, list) else []
+        return {str(login) for one in told if (login := _get(one, "user", "login"))}
+
+    def author(self, sha: str) -> str:
+        """Name the author of a commit, as the platform knows that person; empty where it does not."""
+        return str(_get(self._ask("GET", f"/repos/{self.repository}/commits/{sha}"), "author", "login") or "")
+
     def comments(self, number: int) -> Iterator[dict[str, Any]]:
         """Give the comments of a pull request, oldest first."""
         yield from self._pages(f"/repos/{self.repository}/issues/{number}/comments", {})

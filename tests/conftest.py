@@ -17,6 +17,8 @@ import pytest
 from filelock import FileLock
 
 from tests import kept
+from train.travel import ledger, rows
+from train.view import View
 from validation.contract import Config
 from validation.script import Refusal, digest_of, to_json
 
@@ -58,8 +60,12 @@ class Workspace:
 
     def environment(self) -> dict[str, str]:
         """The caller's environment without what would lead out of the workspace."""
-        unwanted = ("MLFLOW_TRACKING_URI", "GITHUB_ACTOR", "GITHUB_SHA", "PYTHONPATH", "GATEHOUSE_TRACEBACK")
-        return {name: value for name, value in os.environ.items() if name not in unwanted}
+        unwanted = ("MLFLOW_TRACKING_URI", "PYTHONPATH", "GATEHOUSE_TRACEBACK")
+        return {
+            name: value
+            for name, value in os.environ.items()
+            if name not in unwanted and not name.startswith(("GITHUB_", "GIT_"))
+        }
 
     def start(self, *arguments: str, **more: object) -> "subprocess.Popen[str]":
         """Start `python -m ...`."""
@@ -82,6 +88,15 @@ class Workspace:
         )
         assert 0 == done.returncode, done.stderr[-3000:]
         return [Ran(*fields) for fields in json.loads(done.stdout)]
+
+    def view(self) -> View:
+        """What the registry of this workspace holds."""
+        with rows.opened(self.root / ".mlflow/mlflow.db") as connection:
+            return rows.read_view(connection, "income")
+
+    def lines(self) -> list[ledger.Line]:
+        """The ledger of this workspace."""
+        return ledger.read(self.root / ".mlflow/ledger.jsonl")
 
     def change(self, name: str, old: str, new: str) -> None:
         """Change the text of a file; `old` must be there."""

@@ -1,17 +1,20 @@
 """The embedded store: SQLite and artifacts below `.mlflow/`, without importing MLflow (stdlib only)."""
 
 import contextlib
-import json
 import os
+import shutil
 import sqlite3
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from validation.script import ROOT, Refusal, digest, to_json, writing
+from validation.script import ROOT, Refusal
+from validation.steps import step
 
 STORE = ROOT / ".mlflow"
-DATABASE, ARTIFACTS, VIEW = "mlflow.db", "artifacts", "view.json"
+DATABASE, ARTIFACTS = "mlflow.db", "artifacts"
 EXPERIMENT = "gatehouse"
+ARRIVED = "arrived"  # files that are whole, and wait to take their places
 # The columns in which MLflow keeps absolute locations of artifacts
 LOCATIONS = (
     ("experiments", "artifact_location"),
@@ -39,7 +42,12 @@ def embedded() -> bool:
 def artifact_root(database: Path) -> str | None:
     """Return the URI below which a database says its artifacts lie; None when no experiment is in it yet."""
     with contextlib.closing(sqlite3.connect(database, timeout=20)) as connection:
-        rows = connection.execute("SELECT artifact_location FROM experiments WHERE name = ?", (EXPERIMENT,)).fetchall()
+        return root_of(connection)
+
+
+def root_of(connection: sqlite3.Connection) -> str | None:
+    """Return the same of an open database."""
+    rows = connection.execute("SELECT artifact_location FROM experiments WHERE name = ?", (EXPERIMENT,)).fetchall()
     return str(rows[0][0]).removesuffix(f"/{EXPERIMENT}") if rows else None
 
 
@@ -61,21 +69,6 @@ def follow_the_folder() -> None:
         rebase(STORE / DATABASE, artifacts_uri())
 
 
-def kept_view(model: str) -> dict[str, Any] | None:
-    """Return the view that was made from the very bytes of the database as it is; None when there is none."""
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        content: dict[str, Any] = json.loads((STORE / VIEW).read_text())
-        if content["of"] == state(model):
-            return content
-    return None
-
-
-def keep_view(content: dict[str, Any], of: str) -> None:
-    """Keep a view beside the database, with the state that it was made from."""
-    with writing(STORE / VIEW) as file:
-        file.write(to_json(content | {"of": of}))
-
-
 def inside(files: str) -> Path:
     """Return the place of a version's files; a database or a view that names one outside the store is not believed."""
     path = (STORE / files).resolve()
@@ -84,6 +77,32 @@ def inside(files: str) -> Path:
     return path
 
 
-def state(model: str) -> str:
-    """Name the state of the database by its bytes."""
-    return f"{digest((STORE / DATABASE).read_bytes())} {model}"
+@contextlib.contextmanager
+def arriving() -> Iterator[Path]:
+    """Give an empty folder; when the block ends well its files take their places in the store, all or none."""
+    settle()
+    STORE.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=".arriving.", dir=STORE))
+    try:
+        yield folder
+        folder.rename(STORE / ARRIVED)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    step("arrived")
+    settle()
+
+
+def settle() -> None:
+    """Put into their places the files that a process has let arrive, if it died before it had done so."""
+    folder = STORE / ARRIVED
+    if not folder.is_dir():
+        return
+    for path in sorted(folder.iterdir()):
+        if path.name == DATABASE:  # a journal that a killed writer left is about the database that goes
+            (STORE / f"{DATABASE}-journal").unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # another process settles as well
+            path.replace(STORE / path.name)
+        step("placed")
+    with contextlib.suppress(OSError):
+        folder.rmdir()

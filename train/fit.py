@@ -6,18 +6,18 @@ Writes  a run and a version in the registry; nothing else.
 Exits   0 there is a version, 2 used or set up wrongly, 3 the outside failed, 130 interrupted (no version is left).
 """
 
-import os
 import platform
-import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from serve.bundle import KEPT_BACK
 from train import registry
 from train.source import data_digest
-from train.view import Run, Version
+from train.travel import ledger
+from train.view import DIGEST, FINGERPRINT, Run, Version
 from validation import contract
 from validation.code import code_digest, file_digest
 from validation.contract import Config
@@ -32,6 +32,7 @@ AROUND = (
     "train/embedded.py",
     "train/logged.py",
     "train/registry.py",
+    "train/travel/ledger.py",
     "train/view.py",
     "validation/code.py",
     "validation/words/expectations.py",
@@ -54,22 +55,11 @@ def fingerprint(config: Config, data: str) -> str:
     return digest_of(facts)
 
 
-def commit() -> str:
-    """Return the commit of the working tree, with `-dirty` when files differ from it; `unknown` outside git."""
-    if os.environ.get("GITHUB_SHA"):
-        return os.environ["GITHUB_SHA"]
-    try:
-        told = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
-            cwd=ROOT, capture_output=True, text=True, check=True, timeout=20,
-        )  # fmt: skip
-    except (OSError, subprocess.SubprocessError):
-        return "unknown"
-    return told.stdout.strip()
+def fit(config: Config, data: str, mark: str, again: Sequence[Version] = ()) -> int:
+    """Fit, prove, seal and register; return the version's number.
 
-
-def fit(config: Config, data: str, mark: str) -> int:
-    """Fit, prove, seal and register; return the version's number."""
+    One of the versions `again` is completed instead where its model comes out the same, byte for byte.
+    """
     from importlib.metadata import version
 
     from train.bundle import seal_model
@@ -89,6 +79,10 @@ def fit(config: Config, data: str, mark: str) -> int:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         identity = seal_model(folder, pipeline, parts, config)
+        for known in again:
+            if known.digest == identity:
+                registry.complete(known, folder)
+                return known.number
         libraries = ("scikit-learn", "skl2onnx", "onnxruntime", "numpy", "pandas")
         environment = {f"library.{name}": version(name) for name in libraries}
         run = Run(
@@ -106,20 +100,20 @@ def fit(config: Config, data: str, mark: str) -> int:
                 **_test_metrics(folder, parts, config),
             },
             tags={
-                "commit": commit(),
+                "commit": ledger.commit(),
                 "data-digest": data,
                 "lock-digest": digest((ROOT / LOCK).read_bytes()),
                 "python": platform.python_version(),
                 "platform": platform.platform(),
-                registry.FINGERPRINT: mark,
+                FINGERPRINT: mark,
                 **environment,
             },
             data_digest=data,
             data_source=config.data,
         )
-        kept = ("commit", "data-digest", "lock-digest", registry.FINGERPRINT)
+        kept = ("commit", "data-digest", "lock-digest", FINGERPRINT)
         part = {"test-part": file_digest(config.split.test_part)}
-        tags = {registry.DIGEST: identity, **part, **{name: run.tags[name] for name in kept}}
+        tags = {DIGEST: identity, **part, **{name: run.tags[name] for name in kept}}
         return registry.register(config, folder, run, tags)
 
 
@@ -138,11 +132,14 @@ def _test_metrics(folder: Path, parts: "Parts", config: Config) -> dict[str, flo
 def _is_whole(version: Version) -> bool:
     """Tell whether a version's files are what was registered; one that is damaged is not used again."""
     try:
-        registry.model_folder(version)
+        folder = registry.model_folder(version)
     except Refusal as damage:
         log(f"{damage}; it is fitted again")
         return False
-    return True
+    absent = [name for name in KEPT_BACK if not (folder / name).is_file()]
+    if absent:
+        log(f"{', '.join(absent)} of version {version.number} does not travel on the branch; it is fitted again")
+    return not absent
 
 
 @door
@@ -153,13 +150,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     data = data_digest(config)
     mark = fingerprint(config, data)
     seen = registry.view(config)
-    same = [version for version in seen.versions.values() if version.fingerprint == mark and _is_whole(version)]
-    number = max(version.number for version in same) if same else fit(config, data, mark)
-    if seen.aliases.get("challenger") != number:
-        registry.set_alias(config, "challenger", number)
+    known = [version for version in seen.versions.values() if version.fingerprint == mark]
+    same = [version for version in known if _is_whole(version)]
+    number = max(version.number for version in same) if same else fit(config, data, mark, known)
+    if seen.aliases.get("challenger", number) != number:
+        registry.challenge(config, number)
     result(f"model-version={number}")
-    if same:
-        log(f"nothing that fit reads has changed since version {number} was fitted; it is not fitted again")
+    if number in {version.number for version in known}:
+        log(f"nothing that fit reads has changed since version {number} was fitted; no other one is made")
         result("reused=true")
     return 0
 

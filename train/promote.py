@@ -1,49 +1,81 @@
 """Last of stage 5: make a version the champion, the one that is in service and that the next is compared with.
 
-Reads   build/verdicts/*.json, build/report/, the registry.
+Reads   build/verdicts/*.json, build/report/, the registry; in the platform's job GITHUB_TOKEN and GITHUB_RUN_ID, to see
+        who approved.
 Prints  who promoted what, when, in place of which version.
-Writes  the alias `champion` and the verdicts as tags of the version, in the registry; where the version could be
-        compared with no anchor, a line of models begins: the alias `anchor` as well. A report on this very version
-        is stored beside its model, the model card with it.
-Exits   0 it is the champion, 1 a verdict is red, missing, about something else, or the champion has changed meanwhile,
-        2 used or set up wrongly, 3 the outside failed.
+Writes  the verdicts, if nobody has yet (see train.record), and a line `promotion` in the ledger; through it the alias
+        `champion`. Where the version could be compared with no anchor, a line of models begins: the alias `anchor` too.
+Exits   0 it is the champion, 1 a verdict is red, missing, about something else, the champion has changed meanwhile, or
+        nobody but the author approved; 2 used or set up wrongly, 3 the outside failed.
 """
 
-import getpass
 import os
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from pathlib import Path
 
 from train import registry
-from train.view import Version
+from train.record import record
+from train.travel import book
+from train.travel.ledger import PROMOTION
+from train.view import Version, View
 from validation import contract
-from validation.pages.summary import REPORT, read_summary
-from validation.script import NO, YES, Refusal, door, log, parser, result, version_number
-from validation.verdicts import collect
-
-KEPT = {"report.html": "index.html", "report.md": "report.md", "card.md": "card.md"}  # by their names in the registry
-
-
-def actor() -> str:
-    """Name who acts: the platform's actor, or the user of this machine."""
-    try:
-        return os.environ.get("GITHUB_ACTOR") or getpass.getuser()
-    except (KeyError, OSError):  # a user without a name
-        return "unknown"
+from validation.contract import Config
+from validation.script import NO, YES, door, log, parser, result, version_number
+from validation.steps import step
+from validation.verdicts import Collected, collect
 
 
-def report_of(version: Version) -> dict[str, Path]:
-    """Name the files of the report on a version; none, and a sentence in the log, when there is no such report."""
-    try:
-        summary = read_summary(REPORT)
-    except Refusal as refusal:
-        log(f"no report is kept with version {version.number}: {refusal}")
-        return {}
-    if (summary.version, summary.model_digest) != (version.number, version.digest):
-        log(f"no report is kept with version {version.number}: build/report is about version {summary.version}")
-        return {}
-    return {kept: REPORT.parent / name for kept, name in KEPT.items() if (REPORT.parent / name).is_file()}
+def standing_against(version: Version, view: View, collected: Collected) -> list[str]:
+    """Say in a sentence each what stands against a promotion."""
+    champion = view.champion()
+    faults = list(collected.faults)
+    judged_against = collected.verdicts["performance"].champion_version if "performance" in collected.verdicts else None
+    now = champion.number if champion else None
+    if not faults and now != version.number and judged_against != now:
+        faults.append(
+            f"version {version.number} was judged against the champion {_name(judged_against)}, and now it is"
+            f" {_name(now)}; judge again: run `make performance`"
+        )
+    return faults
+
+
+def unapproved() -> str:
+    """Say why the approvals of this run do not count; empty where they do, or the platform knows of none.
+
+    A run is approved where its environment asks for reviewers. Then one who neither wrote nor started it must be among
+    them.
+    """
+    names = ("GITHUB_TOKEN", "GITHUB_REPOSITORY", "GITHUB_RUN_ID", "GITHUB_SHA")
+    if not all(os.environ.get(name) for name in names):
+        return ""
+    from infra.forge import Forge
+
+    forge = Forge()
+    approvers = forge.approvers(os.environ["GITHUB_RUN_ID"])
+    if not approvers:
+        log("train.promote: the platform names no approver of this run; its environment asks for none")
+        return ""
+    own = {os.environ.get("GITHUB_ACTOR", ""), forge.author(os.environ["GITHUB_SHA"])}
+    if approvers - own:
+        return ""
+    return f"only {', '.join(sorted(approvers))} approved this, who wrote or started it; somebody else has to"
+
+
+def promote(config: Config, version: Version, view: View, collected: Collected) -> None:
+    """Write the promotion down and let the registry follow."""
+    champion = view.champion()
+    evidence = record(config, version, collected)
+    step("recorded")
+    facts = {
+        "version": version.number,
+        "model": version.digest,
+        "instead_of": champion.digest if champion else "",
+        "champion": champion.number if champion else 0,
+        "begins": collected.verdicts["performance"].anchor_version is None,
+        "evidence": {"line": evidence.id, "gates": evidence.facts["gates"]},
+    }
+    book.note(PROMOTION, facts)
+    step("promoted")
+    registry.follow(config)
 
 
 @door
@@ -53,17 +85,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     options.add_argument("--model-version", type=version_number, required=True, help="the registered version")
     number = options.parse_args(argv).model_version
     config = contract.load()
-    view = registry.view(config)
+    view = registry.follow(config)
     version, champion = view.version(number), view.champion()
     collected = collect(version, config)
-    faults = list(collected.faults)
-    judged_against = collected.verdicts["performance"].champion_version if "performance" in collected.verdicts else None
+    faults = standing_against(version, view, collected)
     now = champion.number if champion else None
-    if not faults and now != number and judged_against != now:
-        faults.append(
-            f"version {number} was judged against the champion {_name(judged_against)}, and now it is {_name(now)};"
-            " judge again: run `make performance`"
-        )
+    if not faults and now != number and (alone := unapproved()):
+        faults.append(alone)
     if faults:
         for fault in faults:
             log(f"not promoted: {fault}")
@@ -71,14 +99,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if now == number:
         log(f"version {number} is the champion already")
     else:
-        if report := report_of(version):
-            registry.keep_report(version, report)
-        moment = datetime.now(UTC).isoformat(timespec="seconds")
-        verdicts = {f"verdict.{gate}": f"pass {verdict.key}" for gate, verdict in collected.verdicts.items()}
-        begins = collected.verdicts["performance"].anchor_version is None
-        if begins:  # first: a champion without its anchor would be judged as the first of a line again
-            registry.set_alias(config, "anchor", number)
-        registry.set_alias(config, "champion", number, verdicts | {"promoted-by": actor(), "promoted-at": moment})
+        promote(config, version, view, collected)
     after = registry.view(config)
     facts = after.version(number).tags
     result(

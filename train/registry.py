@@ -1,32 +1,39 @@
 """The one door to MLflow: versions, aliases, tags, and the sealed folder of each version.
 
 `MLFLOW_TRACKING_URI` unset: the embedded store, SQLite and artifacts under `.mlflow/` of the working tree. Set: that
-server. Reading the embedded store does not import MLflow (three seconds) while `view.json` beside the database was made
-from the very same bytes.
+server. Reading the embedded store does not import MLflow, which takes three seconds: its rows are read as they are.
+
+What happens to a version is written into the ledger first, and the registry follows it: `view` and `follow` apply the
+lines that are new.
 """
 
 import contextlib
-import dataclasses
 import os
 import shutil
 import sqlite3
 import tempfile
+import uuid
 import warnings
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 
-from serve.bundle import MANIFEST, BundleError, read_manifest, verify
+from serve.bundle import KEPT_BACK, MANIFEST, BundleError, read_manifest, verify
 from train import embedded
 from train.embedded import EXPERIMENT, STORE
 from train.logged import data_set, log_model
-from train.view import Run, Version, View
+from train.travel import book, ledger, rows
+from train.travel.effects import MARK, REMOVED, effects_of
+from train.travel.ledger import REGISTRATION, Line
+from train.view import DIGEST, FINGERPRINT, Run, Version, View
 from validation.contract import Config
 from validation.script import BUILD, OutsideError, Refusal, log, writing_folder
+from validation.steps import step
 
-DIGEST, FINGERPRINT = "model-digest", "fingerprint"  # tags of a version
+ACTOR, RUN_URL = "registered-by", "run-url"  # tags of a version: who and where, for its line in the ledger
 
 
 @contextlib.contextmanager
@@ -66,23 +73,70 @@ def _mlflow() -> Iterator[Any]:
 
 
 def view(config: Config) -> View:
-    """Look at the registry."""
+    """Look at the registry, after it has followed the ledger."""
     if not embedded.embedded():
         return _ask(config)
+    embedded.settle()
     if not (STORE / embedded.DATABASE).is_file():
         return View({}, {})
-    before = embedded.state(config.model.name)
-    kept = embedded.kept_view(config.model.name)
-    if kept is not None:
-        with contextlib.suppress(TypeError, KeyError, ValueError, AttributeError):  # made by another version of us
-            return View(
-                {int(number): Version(**fields) for number, fields in kept["versions"].items()}, kept["aliases"]
-            )
-    found = _ask(config)
-    if embedded.state(config.model.name) == before:  # else somebody wrote meanwhile: true once, not to be kept
-        versions = {str(number): dataclasses.asdict(version) for number, version in found.versions.items()}
-        embedded.keep_view({"versions": versions, "aliases": dict(found.aliases)}, before)
-    return found
+    with rows.opened(STORE / embedded.DATABASE) as connection:
+        rows.follow(connection, config.model.name, book.lines())
+        return rows.read_view(connection, config.model.name)
+
+
+def follow(config: Config) -> View:
+    """Give every version its line in the ledger, let the registry follow all lines, and look at it.
+
+    A version's registration is claimed before its line is written: who dies between leaves a version without a line,
+    and its tags say all that the line does.
+    """
+    seen = view(config)
+    have = {line.facts.get("model_id") for line in book.lines() if line.event == REGISTRATION}
+    new = [_registration(version) for version in seen.versions.values() if version.model_id not in have]
+    book.note_all(new)
+    if not embedded.embedded():
+        _follow_on_server(config)
+    return view(config)
+
+
+def _registration(version: Version, again: str = "") -> Line:
+    """Make the line of a version's registration from its tags; it has one id, whoever makes it."""
+    moment = datetime.fromtimestamp(version.created / 1000, UTC).isoformat(timespec="milliseconds")
+    facts = {"version": version.number, "model": version.digest, "model_id": version.model_id, "run": version.run_id}
+    kept = {name: version.tags.get(name, "") for name in ("data-digest", "lock-digest", "test-part", FINGERPRINT)}
+    known = {
+        "id": again or f"registration-{version.model_id}",
+        "time": ledger.now() if again else moment,
+        "actor": ledger.actor() if again else version.tags.get(ACTOR, "unknown"),
+        "commit": ledger.commit() if again else version.tags.get("commit", "unknown"),
+        "run_url": ledger.run_url() if again else version.tags.get(RUN_URL, ""),
+    }
+    return ledger.new(REGISTRATION, facts | kept | ({"again": True} if again else {}), **known)
+
+
+def challenge(config: Config, number: int) -> None:
+    """Let an earlier version be the challenger again."""
+    version = view(config).version(number)
+    book.note_all([_registration(version, again=uuid.uuid4().hex)])
+    follow(config)
+
+
+def _follow_on_server(config: Config) -> None:
+    """Apply the lines that the server has yet to follow; every effect sets a value, so twice is once."""
+    name = config.model.name
+    with _mlflow() as mlflow:
+        client = mlflow.MlflowClient()
+        lines = book.lines()
+        mark = client.get_registered_model(name).tags.get(MARK) if lines else None
+        for line in lines[next((place for place, line in enumerate(lines, 1) if line.hash == mark), 0) :]:
+            effects = effects_of(line)
+            for version, tags in effects.tags.items():
+                for key, value in tags.items():
+                    client.set_model_version_tag(name, str(version), key, value)
+            for alias, version in effects.aliases.items():
+                client.set_registered_model_alias(name, alias, str(version))
+        if lines and mark != ledger.head(lines):
+            client.set_registered_model_tag(name, MARK, ledger.head(lines))
 
 
 def _ask(config: Config) -> View:
@@ -92,7 +146,6 @@ def _ask(config: Config) -> View:
         # A version that somebody registered by other means has no digest of ours: nothing here can judge it
         found = [one for one in client.search_model_versions(f"name = '{name}'") if one.tags.get(DIGEST)]
         aliases = dict(client.get_registered_model(name).aliases) if found else {}
-        places = {version.source: _place(client, version.source) for version in found}
     versions = {
         int(version.version): Version(
             number=int(version.version),
@@ -100,45 +153,54 @@ def _ask(config: Config) -> View:
             fingerprint=version.tags.get(FINGERPRINT, ""),
             run_id=version.run_id or "",
             model_id=version.source.removeprefix("models:/"),
-            files=places[version.source],
+            files="",
             tags=dict(version.tags),
+            created=version.creation_timestamp or 0,
         )
         for version in found
     }
     return View(versions, {alias: int(number) for alias, number in aliases.items()})
 
 
-def _place(client: Any, source: str) -> str:
-    """Return where the embedded store keeps a logged model, relative to the store."""
-    if not embedded.embedded():
-        return ""
-    location = client.get_logged_model(source.removeprefix("models:/")).artifact_location
-    return str(location).replace(embedded.artifacts_uri(), embedded.ARTIFACTS, 1)
-
-
 def model_folder(version: Version) -> Path:
     """Bring the sealed folder of a version to `build/models/<digest>` and check every byte of it.
 
-    Raises Refusal when the files are not those that were registered.
+    The files of KEPT_BACK do not travel on the branch: they may be absent. Raises Refusal when the files are not those
+    that were registered, or a compaction removed them.
     """
     folder = BUILD / "models" / version.digest
     try:
-        if folder.is_dir() and verify(folder) == version.digest:
-            return folder
+        if folder.is_dir() and verify(folder, KEPT_BACK) == version.digest:
+            lacking = [name for name in KEPT_BACK if not (folder / name).is_file()]
+            if not any((embedded.inside(version.files) / name).is_file() for name in lacking):
+                return folder
     except BundleError as error:
         log(f"{error}; it is fetched again")
     with writing_folder(folder) as fresh, tempfile.TemporaryDirectory() as temporary:
-        logged = embedded.inside(version.files) if version.files else _download(version, temporary)
+        logged = _here(version) if version.files else _download(version, temporary)
         try:
             for name in [*read_manifest(logged), MANIFEST]:
                 if Path(name).name != name:
                     raise BundleError(f"the manifest names {name}, which is no plain file name")
-                shutil.copyfile(logged / name, fresh / name)
-            found = verify(fresh)
+                if name not in KEPT_BACK or (logged / name).is_file():
+                    shutil.copyfile(logged / name, fresh / name)
+            found = verify(fresh, KEPT_BACK)
         except (BundleError, FileNotFoundError) as error:
             raise Refusal(f"model version {version.number} is damaged in the registry: {error}") from None
         if found != version.digest:
             raise Refusal(f"model version {version.number} is not the model that was registered: its digest differs")
+    return folder
+
+
+def _here(version: Version) -> Path:
+    """Return where the embedded store keeps a version's files, fetched from the branch if they are only there."""
+    if when := version.tags.get(REMOVED):
+        raise Refusal(f"the files of model version {version.number} were removed by the compaction of {when}")
+    folder = embedded.inside(version.files)
+    if not (folder / MANIFEST).is_file():
+        from train.travel.restoring import bring_files
+
+        bring_files([version])
     return folder
 
 
@@ -161,9 +223,13 @@ def register(config: Config, folder: Path, run: Run, version_tags: Mapping[str, 
             mlflow.log_metrics(dict(run.metrics))
             mlflow.log_input(data_set(run), context="training", tags={"sha256": run.data_digest})
             model_id = log_model(mlflow, folder)
-            version = mlflow.register_model(f"models:/{model_id}", config.model.name, tags=dict(version_tags))
+            step("logged")
+            told = dict(version_tags) | {ACTOR: ledger.actor(), RUN_URL: ledger.run_url()}
+            version = mlflow.register_model(f"models:/{model_id}", config.model.name, tags=told)
+            step("registered")
             log(f"run {active.info.run_id} registered as {config.model.name}, version {version.version}")
-        return int(version.version)
+    follow(config)
+    return int(version.version)
 
 
 def _experiment(client: Any) -> str:
@@ -180,6 +246,11 @@ def _experiment(client: Any) -> str:
 
 def keep_report(version: Version, files: Mapping[str, Path]) -> None:
     """Store files beside the sealed ones of a version, below `report/`, under the names given."""
+    if version.files:
+        with writing_folder(embedded.inside(version.files) / "report") as fresh:
+            for name, path in files.items():
+                shutil.copyfile(path, fresh / name)
+        return
     with _mlflow() as mlflow, tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "report"
         folder.mkdir()
@@ -188,11 +259,40 @@ def keep_report(version: Version, files: Mapping[str, Path]) -> None:
         mlflow.MlflowClient().log_model_artifacts(version.model_id, temporary)
 
 
-def set_alias(config: Config, alias: str, number: int, tags: Mapping[str, str] | None = None) -> None:
-    """Set tags of a version, then let the alias name it."""
+def complete(version: Version, folder: Path) -> None:
+    """Put back, from a sealed folder of the same digest, the files of a version that do not travel on the branch."""
+    with writing_folder(BUILD / "models" / version.digest) as fresh:
+        shutil.copytree(folder, fresh, dirs_exist_ok=True)
+    for name in KEPT_BACK if version.files else ():
+        target = embedded.inside(version.files) / name
+        shutil.copyfile(folder / name, target.with_name(f".{name}.coming"))
+        target.with_name(f".{name}.coming").replace(target)
+
+
+def run_facts(version: Version) -> list[tuple[str, str]]:
+    """Return parameters, metrics and tags of the run that made a version, by name."""
+    if embedded.embedded():
+        with rows.opened(STORE / embedded.DATABASE) as connection:
+            return rows.run_facts(connection, version.run_id)
     with _mlflow() as mlflow:
-        client = mlflow.MlflowClient()
-        for tag, value in (tags or {}).items():
-            client.set_model_version_tag(config.model.name, str(number), tag, value)
-        client.set_registered_model_alias(config.model.name, alias, str(number))
-    view(config)  # kept while MLflow is at hand
+        told = mlflow.MlflowClient().get_run(version.run_id).data
+    kinds = (("parameter", told.params), ("metric", told.metrics), ("tag", told.tags))
+    return [(f"{kind} {name}", str(value)) for kind, found in kinds for name, value in sorted(found.items())]
+
+
+def upgrade(database: Path) -> None:
+    """Bring a copy of a database to the tables of the MLflow that is installed.
+
+    Raises Refusal when it was written by a newer one.
+    """
+    from mlflow.store.db.utils import _upgrade_db
+    from sqlalchemy import create_engine
+
+    engine = create_engine(f"sqlite:///{database}")
+    try:
+        _upgrade_db(engine)
+    except Exception as error:  # alembic raises whatever it meets
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise Refusal(f"the registry's database cannot be upgraded ({first}); is the lock older than it?") from None
+    finally:
+        engine.dispose()

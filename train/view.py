@@ -6,12 +6,14 @@ from typing import Any
 
 from validation.script import Refusal
 
+DIGEST, FINGERPRINT = "model-digest", "fingerprint"  # tags of a version
+
 
 @dataclass(frozen=True)
 class Version:
     """A registered version: its number, the digest that is its identity, its run, where its files are.
 
-    `files` is relative to the embedded store; empty when a server keeps them.
+    `files` is relative to the embedded store; empty when a server keeps them. `created` is in milliseconds since 1970.
     """
 
     number: int
@@ -21,6 +23,7 @@ class Version:
     model_id: str
     files: str
     tags: Mapping[str, str]
+    created: int = 0
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ from validation.words.columns import Binary, Category, Classes, Column, Number, 
 from validation.words.expectations import Determines, Duplicates, Expectation, MissingShare, Resembles, Rows, Share
 from validation.words.limits import check_limits
 from validation.words.names import check_names
-from validation.words.settings import Cost, Groups, Model, Service, Split, Waiver
+from validation.words.settings import Cost, Groups, Model, Registry, Service, Split, Waiver
 
 __all__ = [
     "MISSING",
@@ -54,6 +54,7 @@ __all__ = [
     "Noise",
     "Number",
     "Quantity",
+    "Registry",
     "Resembles",
     "Rows",
     "Service",
@@ -91,6 +92,7 @@ class Config:
     behaviour: tuple[Behaviour, ...]
     parity: float
     cost: Cost
+    registry: Registry
     service: Service
     changed: tuple[str, ...] = ()  # against the commit that a proposal is judged beside; config.py does not set it
 

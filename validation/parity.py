@@ -17,7 +17,7 @@ from validation.asked import NOTHING_FLIPS
 from validation.candidate import Candidate, run_gate
 from validation.contract import Config
 from validation.gate import Judgement, Measure, judged
-from validation.script import door
+from validation.script import Refusal, door
 from validation.words.bounds import Bound
 
 if TYPE_CHECKING:
@@ -42,6 +42,11 @@ def _on_test_rows(candidate: Candidate, model: "Judged", config: Config) -> list
     from train.edges import altered
     from validation.judged import score
 
+    if not (candidate.folder / "outputs.parquet").is_file():
+        raise Refusal(
+            f"the outputs that training recorded for version {candidate.version.number} are not here, as they do not"
+            " travel on the branch; `make fit` makes the same version again, with them"
+        )
     recorded = pd.read_parquet(candidate.folder / "outputs.parquet").drop_duplicates("row").set_index("row")
     recorded = recorded.reindex(model.rows.index)
 

@@ -43,9 +43,9 @@ def test_what_fit_reads_makes_a_version(chain_copy) -> None:
     chain_copy.change("config.py", '"max_iter": 100', '"max_iter": 20')
     ran = chain_copy.run("train.fit")
     assert (0, "model-version=2\n") == (ran.code, ran.out)
-    view = json.loads((chain_copy.root / ".mlflow/view.json").read_text())
-    assert {"challenger": 2, "champion": 1, "anchor": 1} == view["aliases"]
-    assert view["versions"]["1"]["digest"] != view["versions"]["2"]["digest"]
+    view = chain_copy.view()
+    assert {"challenger": 2, "champion": 1, "anchor": 1} == view.aliases
+    assert view.version(1).digest != view.version(2).digest
 
 
 def test_training_twice_gives_the_same_bytes(chain, workspace, monkeypatch) -> None:
@@ -53,11 +53,7 @@ def test_training_twice_gives_the_same_bytes(chain, workspace, monkeypatch) -> N
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     monkeypatch.setenv("PYTHONHASHSEED", "6")
     assert 0 == workspace.run("train.fit").code
-    digests = [
-        json.loads((place.root / ".mlflow/view.json").read_text())["versions"]["1"]["digest"]
-        for place in (chain, workspace)
-    ]
-    assert digests[0] == digests[1]
+    assert chain.view().version(1).digest == workspace.view().version(1).digest
 
 
 def test_the_fingerprint_covers_every_module_that_fit_runs(chain_copy) -> None:

@@ -1,14 +1,11 @@
 """Promotion: only what every gate passed, against the champion of now."""
 
-import json
-
 GATES = ("performance", "fairness", "behaviour", "parity")
 PROMOTE = ("train.promote", "--model-version")
 
 
 def champion(workspace) -> int | None:
-    view = json.loads((workspace.root / ".mlflow/view.json").read_text())
-    return view["aliases"].get("champion")
+    return workspace.view().aliases.get("champion")
 
 
 def test_a_judged_version_becomes_the_champion(chain) -> None:
@@ -17,13 +14,13 @@ def test_a_judged_version_becomes_the_champion(chain) -> None:
     ran = chain.run(*PROMOTE, "1")
     assert 0 == ran.code
     assert "is the champion already" in ran.err
-    tags = json.loads((chain.root / ".mlflow/view.json").read_text())["versions"]["1"]["tags"]
+    tags = chain.view().version(1).tags
     assert tags["verdict.fairness"].startswith("pass ")
     assert tags["promoted-at"].endswith("+00:00")
 
 
 def aliases(workspace) -> dict[str, int]:
-    return json.loads((workspace.root / ".mlflow/view.json").read_text())["aliases"]
+    return dict(workspace.view().aliases)
 
 
 def test_the_first_champion_is_the_anchor(chain) -> None:

@@ -168,12 +168,8 @@ def head(lines: Sequence[Line]) -> str:
     return lines[-1].hash if lines else START
 
 
-def must_extend(lines: Sequence[Line], known: Sequence[Line], whose: str) -> None:
-    """Raise LedgerError unless a chain begins with all the lines that are known of it."""
-    for place, line in enumerate(known):
-        if place >= len(lines) or lines[place].hash != line.hash:
-            lost = "lacks" if place >= len(lines) else "has another"
-            raise LedgerError(
-                f"{whose} was rewritten: it {lost} line {place + 1} ({line.event} of {line.time}), which it held when"
-                " this store was restored"
-            )
+def must_hold(lines: Sequence[Line], number: int, known: str, whose: str) -> None:
+    """Raise LedgerError unless a chain still holds the line `number` that is known by its hash."""
+    if number and (number > len(lines) or lines[number - 1].hash != known):
+        lost = "lacks" if number > len(lines) else "has another"
+        raise LedgerError(f"{whose} was rewritten: it {lost} line {number}, {known[:12]}, which it held before")

@@ -89,12 +89,14 @@ def test_a_line_is_added_once(lines) -> None:
 
 def test_a_rewritten_chain_is_found_by_what_was_known(lines) -> None:
     """A consistent chain that lacks, or changed, a line known before is refused."""
-    ledger.must_extend(ledger.follow(lines, [ledger.new(PROMOTION, {})]), lines, "the branch")
+    known = (4, lines[3].hash, "the branch")
+    ledger.must_hold(ledger.follow(lines, [ledger.new(PROMOTION, {})]), *known)
+    ledger.must_hold([], 0, ledger.START, "the branch")
     with pytest.raises(LedgerError, match="the branch was rewritten: it lacks line 4"):
-        ledger.must_extend(lines[:3], lines, "the branch")
+        ledger.must_hold(lines[:3], *known)
     other = ledger.follow(lines[:2], [ledger.new(REGISTRATION, {"version": 7}) for _ in range(3)])
-    with pytest.raises(LedgerError, match="it has another line 3"):
-        ledger.must_extend(other, lines, "the branch")
+    with pytest.raises(LedgerError, match="it has another line 4"):
+        ledger.must_hold(other, *known)
 
 
 def test_who_and_where_come_from_the_platform(monkeypatch) -> None:
