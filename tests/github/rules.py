@@ -22,6 +22,8 @@ CONCURRENT = {"group", "cancel-in-progress", "queue"}
 NO_STEP = {"train.init", "validation.calibrate", "serve.app", "infra.supervisor"}
 NO_TARGET = {"train.store", "infra.comment"}  # carries the registry from machine to machine; needs a pull request
 MAY_FOLLOW = {("contents", "read"), ("actions", "read"), ("pull-requests", "write")}  # what a follower may ask for
+MODES = {"reproduce"}  # flags that make a script do another thing: a job may have their word
+GATING = {"push", "pull_request"}  # events whose checks stand at a commit or proposal; a schedule gates nothing
 PLATFORM_JOBS = {"tests", "image", "all-green"}  # their word is make's or the platform's, not a script's
 
 
@@ -266,7 +268,7 @@ def has_one_word(tree: Tree) -> Iterator[str]:
     for name, job_id, job in tree.jobs():
         if job.get("name") != job_id.replace("-", " ").capitalize():
             yield f"{name}, {job_id}: its check is called {job.get('name')}"
-        words = {command.partition(".")[2] for command in _commands_of(job)}
+        words = {command.partition(".")[2] for command in _commands_of(job)} | (_flags_of(job) & MODES)
         if "uses" not in job and job_id not in words | PLATFORM_JOBS:
             yield f"{name}, {job_id}: no step runs a script of that name"
 
@@ -274,8 +276,10 @@ def has_one_word(tree: Tree) -> Iterator[str]:
 # --- the end ---------------------------------------------------------------------------------------------------------
 @rule
 def is_all_green(tree: Tree) -> Iterator[str]:
-    """The last job of an entry file always runs, needs every other job, and wants success from each."""
+    """The last job of an entry file that gates always runs, needs every other job, and wants success from each."""
     for name, workflow in tree.entries.items():
+        if not GATING & set(workflow["on"]):
+            continue
         last = workflow["jobs"].get("all-green", {})
         others = sorted(set(workflow["jobs"]) - {"all-green"})
         if last.get("if") != "always()" or sorted(listed(last.get("needs"))) != others:
@@ -321,6 +325,10 @@ def _mismatch(where: str, given: Yaml, known: Yaml) -> Iterator[str]:
 
 def _commands_of(job: Yaml) -> set[str]:
     return set().union(*(COMMAND.findall(step.get("run", "")) for step in job.get("steps", [])), set())
+
+
+def _flags_of(job: Yaml) -> set[str]:
+    return set(re.findall(r" --([a-z-]+)", " ".join(step.get("run", "") for step in job.get("steps", []))))
 
 
 def _before(jobs: Yaml, job_id: str) -> set[str]:

@@ -21,6 +21,7 @@ IMAGE = ".github/workflows/stage-4-image.yml"
 DEPLOY = ".github/workflows/stage-5-deploy.yml"
 
 COMMENT = ".github/workflows/report-comment.yml"
+MONITOR = ".github/workflows/monitor.yml"
 
 # Each rule's flaws: the file, what is changed in it, and the finding. The rest of the real tree stays as it is.
 FLAWS: dict[str, list[tuple[str, str, str, str]]] = {
@@ -203,6 +204,13 @@ FLAWS: dict[str, list[tuple[str, str, str, str]]] = {
             "  justice:\n    name: Justice",
             "justice: no step runs a script of that name",
         ),
+        (MONITOR, r" --reproduce champion", "", "reproduce: no step runs a script of that name"),
+        (
+            MONITOR,
+            r"  reproduce:\n    name: Reproduce",
+            "  champion:\n    name: Champion",
+            "champion: no step runs a script of that name",
+        ),
     ],
     "is_all_green": [
         (PIPELINE, r"if: always\(\)", "if: success()", "pipeline.yml, all-green: has to run always"),
@@ -215,6 +223,7 @@ FLAWS: dict[str, list[tuple[str, str, str, str]]] = {
         (PULL_REQUEST, r".*needs.gates.result.*\n", "", "pull-request.yml, all-green: does not ask each job"),
         (PULL_REQUEST, r"needs.gates.result ==", "needs.gates.result !=", "does not ask each job"),
         (PULL_REQUEST, r"(?s)  all-green:.*", "", "pull-request.yml, all-green: has to run always"),
+        (MONITOR, r"  schedule:\n.*", "  push:", "monitor.yml, all-green: has to run always, after reproduce"),
     ],
     "judges_before_it_acts": [
         (PIPELINE, r"needs: \[tests, train, image\]", "needs: [train, image]", "deploy: does not wait for tests"),
