@@ -17,7 +17,7 @@ export OMP_WAIT_POLICY ?= passive # two fits on two cores would spin against eac
 
 GATES := performance fairness behaviour parity
 CHAIN := schema dataset fit gates export image deploy smoke promote
-TARGETS := help setup pipeline $(CHAIN) $(GATES) report stop freeze calibrate ui test mutants lint format lock clean
+TARGETS := help setup pipeline $(CHAIN) $(GATES) report stop reproduce freeze calibrate ui test mutants lint format lock clean
 
 .PHONY: $(TARGETS)
 
@@ -93,6 +93,9 @@ promote: setup ## stage 5: the version becomes the champion
 
 stop: setup ## stop the local service
 	@python -m infra.deploy --environment local --remove
+
+reproduce: setup ## train the last version, or MODEL_VERSION, again from its commit and data; the same bytes?
+	@python -m train.fit --reproduce "$(or $(MODEL_VERSION),champion)"
 
 freeze: setup ## record the test part and the reference of new data
 	@python -m train.init freeze
