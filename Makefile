@@ -16,8 +16,8 @@ export OMP_NUM_THREADS ?= 2
 export OMP_WAIT_POLICY ?= passive # two fits on two cores would spin against each other for minutes
 
 GATES := performance fairness behaviour parity
-CHAIN := schema dataset fit gates export image deploy smoke promote
-TARGETS := help setup pipeline $(CHAIN) $(GATES) report stop freeze calibrate ui test mutants lint format lock clean
+CHAIN := schema dataset fit gates record export image deploy smoke promote
+TARGETS := help setup pipeline $(CHAIN) $(GATES) report stop reproduce freeze calibrate ui test mutants lint format lock clean
 
 .PHONY: $(TARGETS)
 
@@ -76,6 +76,9 @@ parity: setup ## stage 3: the service computes what training computed
 report: setup ## stage 3: one report of all verdicts
 	$(call stage,python -m validation.report $(VERSION) > build/report.md && sed -n 1p build/report.md)
 
+record: setup ## after stage 3: the verdicts into registry and ledger
+	$(call stage,python -m train.record $(VERSION))
+
 export: setup ## stage 4: the bundle, build/model
 	$(call stage,python -m serve.export $(VERSION) --to build/model)
 
@@ -93,6 +96,9 @@ promote: setup ## stage 5: the version becomes the champion
 
 stop: setup ## stop the local service
 	@python -m infra.deploy --environment local --remove
+
+reproduce: setup ## train the last version, or MODEL_VERSION, again from its commit and data; the same bytes?
+	@python -m train.fit --reproduce "$(or $(MODEL_VERSION),champion)"
 
 freeze: setup ## record the test part and the reference of new data
 	@python -m train.init freeze

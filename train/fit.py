@@ -1,9 +1,16 @@
 """Stage 2: fit the model, prove its ONNX form, seal it, register it as a new version with alias `challenger`.
 
+Usage: python -m train.fit
+       python -m train.fit --reproduce N|champion
+
 Reads   the data and the frozen test part; of config.py FEATURES, TARGET, KEY, SENSITIVE, MODEL, SPLIT, SEED, PARITY.
 Prints  model-version=N; and reused=true when nothing that `fit` reads has changed since version N was fitted.
 Writes  a run and a version in the registry; nothing else.
 Exits   0 there is a version, 2 used or set up wrongly, 3 the outside failed, 130 interrupted (no version is left).
+
+With --reproduce nothing is registered: version N is trained again from its recorded commit and data, and the bytes of
+both models are compared. It prints a table, and exits 0 when they are identical (on another platform than the recorded
+one: outputs within 1e-6 and no label flipped), 1 when they are not, or the data are no longer the same.
 """
 
 import platform
@@ -32,6 +39,7 @@ AROUND = (
     "train/embedded.py",
     "train/logged.py",
     "train/registry.py",
+    "train/reproduce.py",
     "train/travel/ledger.py",
     "train/view.py",
     "validation/code.py",
@@ -65,6 +73,7 @@ def fit(config: Config, data: str, mark: str, again: Sequence[Version] = ()) -> 
     from train.bundle import seal_model
     from train.data import load, outcomes, split
     from train.recipe import fit_recipe
+    from train.reproduce import machine
 
     started = time.monotonic()
     parts = split(load(config), config)
@@ -112,8 +121,12 @@ def fit(config: Config, data: str, mark: str, again: Sequence[Version] = ()) -> 
             data_source=config.data,
         )
         kept = ("commit", "data-digest", "lock-digest", FINGERPRINT)
-        part = {"test-part": file_digest(config.split.test_part)}
-        tags = {DIGEST: identity, **part, **{name: run.tags[name] for name in kept}}
+        tags = {
+            DIGEST: identity,
+            "test-part": file_digest(config.split.test_part),
+            "platform": machine(),
+            **{name: run.tags[name] for name in kept},
+        }
         return registry.register(config, folder, run, tags)
 
 
@@ -145,8 +158,14 @@ def _is_whole(version: Version) -> bool:
 @door
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script."""
-    parser(__doc__).parse_args(argv)
+    options = parser(__doc__)
+    options.add_argument("--reproduce", metavar="N", help="a version's number, or champion")
+    which = options.parse_args(argv).reproduce
     config = contract.load()
+    if which is not None:
+        from train.reproduce import reproduce
+
+        return reproduce(config, which)
     data = data_digest(config)
     mark = fingerprint(config, data)
     seen = registry.view(config)

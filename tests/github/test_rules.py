@@ -21,6 +21,7 @@ IMAGE = ".github/workflows/stage-4-image.yml"
 DEPLOY = ".github/workflows/stage-5-deploy.yml"
 
 COMMENT = ".github/workflows/report-comment.yml"
+MONITOR = ".github/workflows/monitor.yml"
 
 # Each rule's flaws: the file, what is changed in it, and the finding. The rest of the real tree stays as it is.
 FLAWS: dict[str, list[tuple[str, str, str, str]]] = {
@@ -147,6 +148,10 @@ FLAWS: dict[str, list[tuple[str, str, str, str]]] = {
         (TRAIN, r"contents: read", "contents: write", "fit: asks for contents: write"),
         (TRAIN, r"\{ contents: read \}", "read-all", "fit: asks for everything: write"),
     ],
+    "writes_for_nobody_who_proposes": [
+        (PULL_REQUEST, r"stage-2-train.yml", "claim.yml", "pull-request.yml, train: calls claim.yml, which writes"),
+        (TRAIN, r"mode: save", "mode: push", "stage-2-train.yml, fit: pushes the registry, and is no writer"),
+    ],
     "grants_what_is_called": [
         (TRAIN, r"contents: read", "contents: write", "pipeline.yml, train: does not grant contents: write"),
         (TRAIN, r"contents: read", "packages: read", "pull-request.yml, train: does not grant packages: read"),
@@ -175,13 +180,18 @@ FLAWS: dict[str, list[tuple[str, str, str, str]]] = {
     "needs_what_exists": [
         (PIPELINE, r"needs: data", "needs: date", "train: needs date, which does not exist"),
         (TRAIN, r" {6}model-version:\n", "      version:\n", "gates: train hands down no output model-version"),
-        (PIPELINE, r"needs: \[train, gates\]", "needs: gates", "image: train hands down no output model-version"),
+        (
+            PIPELINE,
+            r"needs: \[claim, gates\]\n    uses: ./.github/workflows/stage-4",
+            "needs: gates\n    uses: ./.github/workflows/stage-4",
+            "image: claim hands down no output model-version",
+        ),
     ],
     "hands_over_what_is_asked": [
         (PIPELINE, r" +environment: local\n", "", "pipeline.yml, deploy: does not hand over environment"),
         (PIPELINE, r"environment: local", "environ: local", "pipeline.yml, deploy: hands over environ,"),
-        (TRAIN, r"mode: save", "mode: safe", "fit: the registry knows save and restore, not safe"),
-        (TRAIN, r"mode: save", "name: registry", "fit: does not hand over mode"),
+        (TRAIN, r"mode: save", "mode: safe", "fit: the registry knows fetch, push, save and restore, not safe"),
+        (TRAIN, r"mode: save, name", "name", "fit: does not hand over mode"),
     ],
     "downloads_what_is_uploaded": [
         (IMAGE, r"name: bundle", "name: model", "stage-5-deploy.yml, deploy: nobody uploads bundle"),
@@ -203,22 +213,35 @@ FLAWS: dict[str, list[tuple[str, str, str, str]]] = {
             "  justice:\n    name: Justice",
             "justice: no step runs a script of that name",
         ),
+        (MONITOR, r" --reproduce champion", "", "reproduce: no step runs a script of that name"),
+        (
+            MONITOR,
+            r"  reproduce:\n    name: Reproduce",
+            "  champion:\n    name: Champion",
+            "champion: no step runs a script of that name",
+        ),
     ],
     "is_all_green": [
-        (PIPELINE, r"if: always\(\)", "if: success()", "pipeline.yml, all-green: has to run always"),
+        (PIPELINE, r"if: always\(\) # else", "if: success() # else", "pipeline.yml, all-green: has to run always"),
         (
             PIPELINE,
             r"(needs: \[.*), deploy\]",
             r"\1]",
-            "pipeline.yml, all-green: has to run always, after data, deploy,",
+            "pipeline.yml, all-green: has to run always, after claim, data, deploy,",
         ),
         (PULL_REQUEST, r".*needs.gates.result.*\n", "", "pull-request.yml, all-green: does not ask each job"),
         (PULL_REQUEST, r"needs.gates.result ==", "needs.gates.result !=", "does not ask each job"),
         (PULL_REQUEST, r"(?s)  all-green:.*", "", "pull-request.yml, all-green: has to run always"),
+        (MONITOR, r"  schedule:\n.*", "  push:", "monitor.yml, all-green: has to run always, after reproduce"),
     ],
     "judges_before_it_acts": [
-        (PIPELINE, r"needs: \[tests, train, image\]", "needs: [train, image]", "deploy: does not wait for tests"),
-        (PIPELINE, r"needs: \[train, gates\]", "needs: train", "deploy: does not wait for gates"),
+        (
+            PIPELINE,
+            r"needs: \[tests, claim, record, image\]",
+            "needs: [claim, record, image]",
+            "deploy: does not wait for tests",
+        ),
+        (PIPELINE, r"needs: \[claim, gates\]\n    uses", "needs: claim\n    uses", "deploy: does not wait for gates"),
     ],
 }
 
