@@ -132,6 +132,36 @@ def test_an_intersection_is_judged_by_its_own_gate(rows, config) -> None:
     assert "sex and race: Female & Other" in small
 
 
+def test_an_intersection_without_a_row_is_told(rows, config) -> None:
+    """Nobody can say how those are treated; intersections that are all there need no such line."""
+    none = groups_of(rows, config, lambda outcome: outcome)
+    assert [] == [line for line in none if line.measure == "intersections without a row"]
+    gone = rows[~((rows["sex"] == "Female") & rows["race"].isin(["Other", "Black"]))]
+    [line] = [
+        line
+        for line in groups_of(gone, config, lambda outcome: outcome)
+        if line.measure == "intersections without a row"
+    ]
+    assert ("sex and race: Female & Black, Female & Other", 2.0, "insufficient") == (
+        line.group,
+        line.value,
+        line.verdict,
+    )
+
+
+def test_many_empty_intersections_are_named_in_short(rows, config) -> None:
+    """Ten by name, the others by their number."""
+    declared = tuple(f"value {place:02}" for place in range(12))
+    [race] = [column for column in config.features if column.name == "race"]
+    features = tuple(
+        replace(race, values=(*race.values, *declared)) if column is race else column for column in config.features
+    )
+    measures = groups_of(rows, replace(config, features=features), lambda outcome: outcome)
+    [line] = [line for line in measures if line.measure == "intersections without a row"]
+    assert (24.0, len(rows)) == (line.value, line.n)
+    assert line.group.endswith("Female & value 09 and 14 more")
+
+
 DAY = date(2026, 11, 24)
 
 
@@ -299,8 +329,9 @@ def test_without_sensitive_columns_nothing_is_left_unmeasured(candidate, made, c
     assert [line] == list(judgement.measures)
 
 
-def test_labels_come_from_the_outputs_and_nan_is_no_label(candidate, made, config, monkeypatch) -> None:
-    """The gate judges the labels that the service would give; one NaN among the outputs and nothing is known."""
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_labels_come_from_the_outputs_and_nan_is_no_label(candidate, made, config, monkeypatch, value) -> None:
+    """The gate judges the labels that the service would give; one output that is no number and nothing is known."""
     seen = []
 
     def groups(rows, outcome, choice, config):
@@ -315,7 +346,7 @@ def test_labels_come_from_the_outputs_and_nan_is_no_label(candidate, made, confi
 
     def spoilt(model, columns):
         outputs = real(model, columns)
-        outputs[5] = np.nan
+        outputs[5] = value
         return outputs
 
     monkeypatch.setattr(Model, "outputs", spoilt)
