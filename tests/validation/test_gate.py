@@ -215,6 +215,15 @@ MALFORMED = {
 }
 
 
+def test_evidence_that_is_no_object_is_said(verdicts) -> None:
+    """The sentence names what is wrong with the file."""
+    content = red(verdicts) | {"evidence": "x"}
+    del content["seal"]
+    (verdicts / "g.json").write_text(to_json(content | {"seal": digest_of(content)}))
+    with pytest.raises(Refusal, match=r"no verdict \(TypeError: evidence is no object\); run its gate again"):
+        read(verdicts / "g.json")
+
+
 @pytest.mark.parametrize("name", MALFORMED)
 def test_a_malformed_verdict_is_refused(verdicts, name) -> None:
     """What is no verdict is not taken for one, and its gate runs anew."""

@@ -10,8 +10,9 @@ import pytest
 from serve.model import Model
 from train.view import Version, View
 from validation.measures.metrics import MEANS, METRICS, measure, roc_auc
-from validation.performance import judge
+from validation.performance import _window, judge
 from validation.script import Refusal
+from validation.words.bounds import Gate
 from validation.words.columns import Number
 
 
@@ -200,6 +201,15 @@ def test_rows_since_the_freeze_are_shown_not_judged(candidate, made, config, par
         (one["metric"], one["candidate"], one["champion"]) for one in judgement.evidence["window"]["metrics"]
     ]
     assert {"pass", "shown"} == set(verdicts(measures).values()) | {line.verdict for line in measures}
+    assert {"beside the test part, not judged"} == {line.why for line in late_lines}
+
+
+def test_rows_since_the_freeze_are_told_of_the_candidate_alone(candidate, made, config, parts) -> None:
+    """Without a champion, or beside one that cannot be compared, there is no figure of his, and no chance."""
+    drawn = replace(config, performance=(Gate("balanced_accuracy", at_least=0.5, why="w"),))
+    for proposed, compare in ((candidate(made("default")), True), (candidate(made("default"), made("default")), False)):
+        first, again = (_window(proposed, parts.test.head(300), compare, drawn) for _ in range(2))
+        assert ([None], first) == ([line.champion for line in first], again)
 
 
 def test_the_report_gets_what_it_draws(candidate, made, config) -> None:
