@@ -3,6 +3,7 @@
 import warnings
 from dataclasses import replace
 from datetime import date, timedelta
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from validation.measures.disparity import disparity, disparity_interval
 from validation.measures.groups import evidence, judge_groups, waived
 from validation.script import Refusal
 from validation.words.bounds import FAIRNESS_METRICS, Bound, Gate
-from validation.words.columns import Category
+from validation.words.columns import Category, Quantity
 from validation.words.settings import Groups, Waiver
 
 
@@ -327,6 +328,28 @@ def test_without_sensitive_columns_nothing_is_left_unmeasured(candidate, made, c
     why = "SENSITIVE is empty in config.py: nothing is known of groups"
     line = Measure("gates that were not measured", "", 0.0, Bound(at_most=0), 16208, "pass", why)
     assert [line] == list(judgement.measures)
+
+
+def test_quantities_are_judged_as_they_are(config, monkeypatch) -> None:
+    """Where the target is a number, the gate compares numbers, not places of labels."""
+    seen = []
+    own = SimpleNamespace(rows=[0, 1], outcome=np.array([5.0, 8.0]), outputs=np.array([[5.0], [7.0]]))
+    own.model = SimpleNamespace(choices=lambda outputs: outputs.argmax(axis=1))
+    monkeypatch.setattr("validation.judged.judge_candidate", lambda *_: own)
+    monkeypatch.setattr("validation.measures.groups.judge_groups", lambda *given: seen.append(given[2]) or [])
+    numbers = object.__new__(type(config))
+    numbers.__dict__.update(vars(config) | {"target": Quantity("rent", low=0, high=10)})
+    judge(SimpleNamespace(folder=None), numbers)
+    assert [5.0, 7.0] == seen[0].tolist()
+
+
+def test_every_row_is_drawn() -> None:
+    """One row that is unlike all others moves the interval, be it the first."""
+    choice = np.zeros(40)
+    choice[0] = 1000.0
+    groups = np.repeat(["a", "b"], 20)
+    drawn = disparity_interval("mean_prediction_difference", "quantity", choice * 0, choice, groups, seed=1)
+    assert drawn[1] >= 100
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
