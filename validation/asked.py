@@ -3,9 +3,10 @@
 from collections import Counter
 
 from validation.contract import Config
-from validation.gate import JUDGED, Verdict
+from validation.gate import Measure, Verdict
 from validation.words.bounds import Bound
 from validation.words.expectations import bound_of, name_of
+from validation.words.settings import in_force
 
 NOTHING_FLIPS = Bound(at_most=0)
 BATCH = 1000  # rows
@@ -33,9 +34,19 @@ def asked(gate: str, config: Config) -> list[tuple[str, Bound]]:
 
 def unanswered(verdict: Verdict, config: Config) -> list[str]:
     """Say in a sentence each what config.py asks and the verdict does not judge."""
-    judged = Counter((line.measure, line.bound) for line in verdict.measures if line.verdict in (*JUDGED, "fail"))
+    judged = Counter((line.measure, line.bound) for line in verdict.measures if _answers(line, config))
     wanted: Counter[tuple[str, Bound | None]] = Counter(asked(verdict.gate, config))
     return [
         f"{verdict.gate}: {measure}, bound: {bound}: the verdict does not judge it; run `make {verdict.gate}` again"
         for measure, bound in (wanted - judged)
     ]
+
+
+def _answers(line: Measure, config: Config) -> bool:
+    """Tell whether a line judges: without a value only where a loss has no opponent, or a waiver of now stands."""
+    if line.verdict in ("first", "same"):
+        return line.measure in (ROW, BATCHES) or bool(line.bound and line.bound.lost)
+    if line.verdict == "waived":
+        in_hand = {(waiver.metric, waiver.by) for waiver in config.waivers if in_force(waiver)}
+        return any(gate.measure == line.measure for gate in config.fairness if (gate.metric, gate.by) in in_hand)
+    return line.verdict in ("pass", "fail")

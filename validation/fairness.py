@@ -21,6 +21,8 @@ from validation.words.bounds import Bound
 
 def judge(candidate: Candidate, config: Config) -> Judgement:
     """Measure each gate of FAIRNESS, then tell every group."""
+    import numpy as np
+
     from validation.judged import judge_candidate
     from validation.measures.groups import evidence, judge_groups, waived
 
@@ -29,8 +31,8 @@ def judge(candidate: Candidate, config: Config) -> Judgement:
         why = "SENSITIVE is empty in config.py: nothing is known of groups"
         return Judgement([judged("gates that were not measured", "", 0.0, Bound(at_most=0), len(own.rows), why)])
     choices = own.model.choices(own.outputs).astype("float64") if config.target.labels else own.outputs[:, 0]
-    if config.target.labels and not bool((own.outputs == own.outputs).all()):  # NaN is unlike itself
-        choices = choices * float("nan")
+    if not np.isfinite(own.outputs).all():  # a label can be chosen among them, and would mean nothing
+        choices = np.full(len(choices), np.nan)
     measures = waived(judge_groups(own.rows, own.outcome, choices, config), config)
     return Judgement(measures, evidence=evidence(measures, config))
 

@@ -40,8 +40,9 @@ class Measure:
     def __post_init__(self) -> None:
         if self.verdict not in (*PASSING, "fail"):
             raise ValueError(f"{self.verdict!r} is no verdict")
-        if self.verdict == "pass" and not (self.bound and self.bound.holds(self.value, self.interval)):
-            raise ValueError(f"{self.measure}: {self.value} does not pass {self.bound}")
+        held = self.n > 0 and self.bound is not None and self.bound.holds(self.value, self.interval)
+        if self.verdict == "pass" and not held:
+            raise ValueError(f"{self.measure}: {self.value} on {self.n} rows does not pass {self.bound}")
 
 
 def judged(
@@ -152,9 +153,11 @@ def read(path: Path) -> Verdict:
         claimed = content.pop("passed")
         measures = tuple(_measure(line) for line in content.pop("measures"))
         verdict = Verdict(measures=measures, **content)
+        if not isinstance(verdict.evidence, dict):
+            raise TypeError("evidence is no object")
     except FileNotFoundError:
         raise Refusal(f"{path.name}: the verdict is missing; run its gate") from None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise Refusal(f"{path.name} is no verdict ({type(error).__name__}: {error}); run its gate again") from None
     if seal != sealed or claimed is not verdict.passed or verdict.gate != path.stem:
         raise Refusal(f"{path.name} is not as its gate wrote it; run its gate again")

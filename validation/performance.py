@@ -1,11 +1,11 @@
 """Stage 3: is the model good enough, and no worse than the one in service? Judged on the frozen test part only.
 
 Reads   the registry, the frozen test part, PERFORMANCE, LOOKS.
-Prints  a table: each metric with its 90 % interval and bound; against champion and anchor the loss with its interval.
+Prints  a table: each metric with its 95 % interval and bound; against champion and anchor the loss with its interval.
 Writes  build/verdicts/performance.json.
 Exits   0 all bounds hold, 1 one does not, 2 used or set up wrongly, 3 the outside failed.
 
-`lose_at_most` is a test of non-inferiority on the same rows: the upper end of the interval (a one-sided 95 % bound)
+`lose_at_most` is a test of non-inferiority on the same rows: the upper end of the interval (a one-sided 97.5 % bound)
 must stay within it, against the champion and against the anchor, the first accepted model of the line: many small
 losses may not add up. The first model ever has neither: that is said, and no failure. A test part is worn out when it
 has judged LOOKS models.
@@ -60,7 +60,7 @@ def judge(candidate: Candidate, config: Config) -> Judgement:
         value = measure(gate.metric, own.outcome, own.outputs)
         ends = interval(gate.metric, own.outcome, own.outputs, config.seed)
         other = measure(gate.metric, theirs.outcome, theirs.outputs) if theirs else None
-        measures.append(judged(gate.measure, "", value, gate.bound, n, gate.why, ends, other))
+        measures.append(judged(gate.measure, "", value, gate.bound, n, _spoilt(own) or gate.why, ends, other))
     looks = "a part that is worn out is replaced: raise draw in SPLIT, `make freeze` takes rows that have not judged"
     measures.append(
         judged("models this test part has judged", "", candidate.looks, Bound(at_most=config.looks), n, looks)
@@ -73,7 +73,7 @@ def judge(candidate: Candidate, config: Config) -> Judgement:
         measures += late
     if champion and champion.unlike:
         evidence["anew"] = f"the line starts anew: {champion.unlike}"
-    elif champion and theirs and candidate.champion_folder:
+    elif champion and theirs and candidate.champion_folder and not _spoilt(own, champion):
         folders = (candidate.folder, candidate.champion_folder)
         told = changes(own, theirs, folders, parts.train, config)
         evidence["changes"] = {"against": champion.version.number} | told
@@ -127,7 +127,18 @@ def _against(other: Opponent, name: str, gate: Gate, own: "Judged", config: Conf
     up = PERFORMANCE_METRICS[config.target.kind][gate.metric] == "up"
     theirs = measure(gate.metric, other.judged.outcome, other.judged.outputs)
     loss, ends = lost(gate.metric, up, own.outcome, other.judged.outputs, own.outputs, config.seed)
-    return judged(name, group, loss, gate.bound, n, gate.why, ends, theirs)
+    return judged(name, group, loss, gate.bound, n, _spoilt(own, other) or gate.why, ends, theirs)
+
+
+def _spoilt(own: "Judged", other: Opponent | None = None) -> str:
+    """Say whose outputs are no numbers, so that nothing can be measured; nothing where all are."""
+    import numpy as np
+
+    if not np.isfinite(own.outputs).all():
+        return "an output of the candidate is not a number"
+    if other is not None and other.judged is not None and not np.isfinite(other.judged.outputs).all():
+        return f"an output of the {other.name} is not a number: nobody can say what is lost; promote another version"
+    return ""
 
 
 def _window(candidate: Candidate, window: "pd.DataFrame", compare: bool, config: Config) -> list[Measure]:

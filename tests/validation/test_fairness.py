@@ -3,6 +3,7 @@
 import warnings
 from dataclasses import replace
 from datetime import date, timedelta
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from validation.measures.disparity import disparity, disparity_interval
 from validation.measures.groups import evidence, judge_groups, waived
 from validation.script import Refusal
 from validation.words.bounds import FAIRNESS_METRICS, Bound, Gate
-from validation.words.columns import Category
+from validation.words.columns import Category, Quantity
 from validation.words.settings import Groups, Waiver
 
 
@@ -130,6 +131,36 @@ def test_an_intersection_is_judged_by_its_own_gate(rows, config) -> None:
     assert "Female & Black" in by_name["demographic_parity_difference by sex and race"].group
     small = {line.group for line in measures if line.verdict == "insufficient"}
     assert "sex and race: Female & Other" in small
+
+
+def test_an_intersection_without_a_row_is_told(rows, config) -> None:
+    """Nobody can say how those are treated; intersections that are all there need no such line."""
+    none = groups_of(rows, config, lambda outcome: outcome)
+    assert [] == [line for line in none if line.measure == "intersections without a row"]
+    gone = rows[~((rows["sex"] == "Female") & rows["race"].isin(["Other", "Black"]))]
+    [line] = [
+        line
+        for line in groups_of(gone, config, lambda outcome: outcome)
+        if line.measure == "intersections without a row"
+    ]
+    assert ("sex and race: Female & Black, Female & Other", 2.0, "insufficient") == (
+        line.group,
+        line.value,
+        line.verdict,
+    )
+
+
+def test_many_empty_intersections_are_named_in_short(rows, config) -> None:
+    """Ten by name, the others by their number."""
+    declared = tuple(f"value {place:02}" for place in range(12))
+    [race] = [column for column in config.features if column.name == "race"]
+    features = tuple(
+        replace(race, values=(*race.values, *declared)) if column is race else column for column in config.features
+    )
+    measures = groups_of(rows, replace(config, features=features), lambda outcome: outcome)
+    [line] = [line for line in measures if line.measure == "intersections without a row"]
+    assert (24.0, len(rows)) == (line.value, line.n)
+    assert line.group.endswith("Female & value 09 and 14 more")
 
 
 DAY = date(2026, 11, 24)
@@ -299,8 +330,31 @@ def test_without_sensitive_columns_nothing_is_left_unmeasured(candidate, made, c
     assert [line] == list(judgement.measures)
 
 
-def test_labels_come_from_the_outputs_and_nan_is_no_label(candidate, made, config, monkeypatch) -> None:
-    """The gate judges the labels that the service would give; one NaN among the outputs and nothing is known."""
+def test_quantities_are_judged_as_they_are(config, monkeypatch) -> None:
+    """Where the target is a number, the gate compares numbers, not places of labels."""
+    seen = []
+    own = SimpleNamespace(rows=[0, 1], outcome=np.array([5.0, 8.0]), outputs=np.array([[5.0], [7.0]]))
+    own.model = SimpleNamespace(choices=lambda outputs: outputs.argmax(axis=1))
+    monkeypatch.setattr("validation.judged.judge_candidate", lambda *_: own)
+    monkeypatch.setattr("validation.measures.groups.judge_groups", lambda *given: seen.append(given[2]) or [])
+    numbers = object.__new__(type(config))
+    numbers.__dict__.update(vars(config) | {"target": Quantity("rent", low=0, high=10)})
+    judge(SimpleNamespace(folder=None), numbers)
+    assert [5.0, 7.0] == seen[0].tolist()
+
+
+def test_every_row_is_drawn() -> None:
+    """One row that is unlike all others moves the interval, be it the first."""
+    choice = np.zeros(40)
+    choice[0] = 1000.0
+    groups = np.repeat(["a", "b"], 20)
+    drawn = disparity_interval("mean_prediction_difference", "quantity", choice * 0, choice, groups, seed=1)
+    assert drawn[1] >= 100
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_labels_come_from_the_outputs_and_nan_is_no_label(candidate, made, config, monkeypatch, value) -> None:
+    """The gate judges the labels that the service would give; one output that is no number and nothing is known."""
     seen = []
 
     def groups(rows, outcome, choice, config):
@@ -315,7 +369,7 @@ def test_labels_come_from_the_outputs_and_nan_is_no_label(candidate, made, confi
 
     def spoilt(model, columns):
         outputs = real(model, columns)
-        outputs[5] = np.nan
+        outputs[5] = value
         return outputs
 
     monkeypatch.setattr(Model, "outputs", spoilt)

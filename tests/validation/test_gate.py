@@ -98,6 +98,12 @@ def test_a_pass_that_its_bound_denies_cannot_be_written(line) -> None:
         Measure("m", "", n=1, verdict="pass", why="w", **fields)
 
 
+def test_a_pass_on_no_row_cannot_be_written() -> None:
+    """Nor of what was measured on nothing."""
+    with pytest.raises(ValueError, match=r"0\.9 on 0 rows does not pass at least 0\.8"):
+        Measure("m", "", 0.9, Bound(at_least=0.8), 0, "pass", "w")
+
+
 def line(verdict: str = "pass", value: float = 0.9) -> Measure:
     return Measure("accuracy", "", value, Bound(at_least=0.8), 10, verdict, "because")
 
@@ -160,6 +166,8 @@ TAMPERED = {
     ),
     "measure turned into a text": lambda content: content["measures"][0].update(verdict="ok"),
     "bound loosened": lambda content: content["measures"][0]["bound"].update(at_least=0.1),
+    "evidence turned into a text": lambda content: content.update(evidence="x"),
+    "number of rows turned to nought": lambda content: content["measures"][0].update(value=0.9, verdict="pass", n=0),
     "field added": lambda content: content.update(more=1),
     "field lost": lambda content: content.pop("key"),
     "seal lost": lambda content: content.pop("seal"),
@@ -198,12 +206,40 @@ def test_a_seal_that_was_made_anew_does_not_help_a_lie(verdicts, tamper) -> None
         read(verdicts / "g.json")
 
 
-@pytest.mark.parametrize("text", ["", "[]", "null", "{", '{"passed": true}'])
-def test_a_malformed_verdict_is_refused(verdicts, text) -> None:
-    """What is no verdict is not taken for one."""
-    (verdicts / "g.json").write_text(text)
-    with pytest.raises(Refusal):
+MALFORMED = {
+    **{text: text.encode() for text in ("", "[]", "null", "{", '{"passed": true}', '{"seal": "s", "value": 1e400}')},
+    "a byte of nought": b"\x00",
+    "no text": b'{"seal": "\xe9"}',
+    "a hundred thousand lists": b'{"seal": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    "a number of ten thousand digits": b'{"seal": ' + b"9" * 10_000 + b"}",
+}
+
+
+def test_evidence_that_is_no_object_is_said(verdicts) -> None:
+    """The sentence names what is wrong with the file."""
+    content = red(verdicts) | {"evidence": "x"}
+    del content["seal"]
+    (verdicts / "g.json").write_text(to_json(content | {"seal": digest_of(content)}))
+    with pytest.raises(Refusal, match=r"no verdict \(TypeError: evidence is no object\); run its gate again"):
         read(verdicts / "g.json")
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+def test_a_malformed_verdict_is_refused(verdicts, name) -> None:
+    """What is no verdict is not taken for one, and its gate runs anew."""
+    (verdicts / "g.json").write_bytes(MALFORMED[name])
+    with pytest.raises(Refusal, match=r"g\.json is no verdict .*; run its gate again"):
+        read(verdicts / "g.json")
+    assert 0 == decide("g", "key", lambda: Verdict("g", "key", "d", (line(),)))
+
+
+def test_a_verdict_that_was_cut_off_is_refused(verdicts) -> None:
+    """Wherever a disk was full or a process ended: no beginning of a verdict is one."""
+    content = red(verdicts) and (verdicts / "g.json").read_bytes()
+    for size in range(len(content) - 1):
+        (verdicts / "g.json").write_bytes(content[:size])
+        with pytest.raises(Refusal):
+            read(verdicts / "g.json")
 
 
 def test_data_cannot_break_out_of_a_table() -> None:

@@ -1,15 +1,18 @@
 """Performance: good enough, and no worse than the champion, on the same rows."""
 
+import json
 import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from serve.model import Model
 from train.view import Version, View
 from validation.measures.metrics import MEANS, METRICS, measure, roc_auc
-from validation.performance import judge
+from validation.performance import _window, judge
 from validation.script import Refusal
+from validation.words.bounds import Gate
 from validation.words.columns import Number
 
 
@@ -198,6 +201,15 @@ def test_rows_since_the_freeze_are_shown_not_judged(candidate, made, config, par
         (one["metric"], one["candidate"], one["champion"]) for one in judgement.evidence["window"]["metrics"]
     ]
     assert {"pass", "shown"} == set(verdicts(measures).values()) | {line.verdict for line in measures}
+    assert {"beside the test part, not judged"} == {line.why for line in late_lines}
+
+
+def test_rows_since_the_freeze_are_told_of_the_candidate_alone(candidate, made, config, parts) -> None:
+    """Without a champion, or beside one that cannot be compared, there is no figure of his, and no chance."""
+    drawn = replace(config, performance=(Gate("balanced_accuracy", at_least=0.5, why="w"),))
+    for proposed, compare in ((candidate(made("default")), True), (candidate(made("default"), made("default")), False)):
+        first, again = (_window(proposed, parts.test.head(300), compare, drawn) for _ in range(2))
+        assert ([None], first) == ([line.champion for line in first], again)
 
 
 def test_the_report_gets_what_it_draws(candidate, made, config) -> None:
@@ -209,6 +221,53 @@ def test_the_report_gets_what_it_draws(candidate, made, config) -> None:
     other = replace(proposed, champion=replace(proposed.champion, tags={"test-part": "another"}))
     assert "another test part" in judge(other, config).evidence["anew"]
     assert not {"anew", "changes"} & set(judge(candidate(made("default")), config).evidence)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_outputs_of_the_candidate_that_are_no_numbers_are_red(candidate, made, config, monkeypatch, value) -> None:
+    """One is enough: every line fails and says why, a verdict can be written, and nothing is drawn of such a model."""
+    _spoil(monkeypatch, made("default"), value)
+    judgement = judge(candidate(made("default"), made("label_noise", label_noise)), config)
+    measured = [line for line in judgement.measures if "judged" not in line.measure]
+    assert {("fail", None, "an output of the candidate is not a number")} == {
+        (line.verdict, line.value, line.why) for line in measured
+    }
+    assert {"metrics"} == set(judgement.evidence)
+    json.dumps(judgement.evidence, allow_nan=False)
+
+
+def test_outputs_of_the_champion_that_are_no_numbers_are_red(candidate, made, config, monkeypatch) -> None:
+    """What was lost against it is unknown, so it fails; the floors hold, and the way out is named."""
+    _spoil(monkeypatch, made("label_noise", label_noise), np.nan)
+    judgement = judge(candidate(made("default"), made("label_noise", label_noise)), config)
+    assert {"roc_auc lost to the champion", "log_loss lost to the champion"} == {
+        line.measure for line in judgement.measures if line.verdict == "fail"
+    }
+    assert "an output of the champion is not a number: nobody can say what is lost" in judgement.measures[2].why
+    assert "promote another version" in judgement.measures[2].why
+    assert "changes" not in judgement.evidence
+    json.dumps(judgement.evidence, allow_nan=False)
+
+
+def test_the_same_output_for_everybody_is_red(candidate, made, config, monkeypatch) -> None:
+    """A model that says the base rate of every row ranks nobody: the floors say so, and it loses to the champion."""
+    _spoil(monkeypatch, made("default"), np.array([0.76, 0.24]), slice(None))
+    found = verdicts(judge(candidate(made("default"), made("label_noise", label_noise)), config).measures)
+    red = {"roc_auc", "log_loss", "roc_auc lost to the champion", "log_loss lost to the champion"}
+    assert red == {name for name, verdict in found.items() if verdict == "fail"}
+
+
+def _spoil(monkeypatch, folder, value, rows=5) -> None:
+    """Let one sealed model give other outputs in some rows."""
+    real, digest = Model.outputs, Model(folder).digest
+
+    def spoilt(model, columns):
+        outputs = real(model, columns)
+        if model.digest == digest:
+            outputs[rows] = value
+        return outputs
+
+    monkeypatch.setattr(Model, "outputs", spoilt)
 
 
 def test_a_damaged_champion_is_no_pass(candidate, made, config, tmp_path) -> None:

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from validation.words.settings import Waiver, in_force
 MISSING_GROUP = "(missing)"
 FEW = 20  # rows; of fewer nothing is told where values may not be shown
 MOST_TOLD = 200  # rates that the report draws
+NAMED = 10  # empty intersections that are named
 NAMELESS = ""
 AND = " & "  # between the values that name an intersection
 
@@ -41,6 +43,7 @@ def judge_groups(rows: pd.DataFrame, outcome: Array, choice: Array, config: Conf
         chosen = np.isin(names, large)
         asked = [gate for gate in config.fairness if gate.columns == columns]
         gates += [_gate(gate, outcome[chosen], choice[chosen], names[chosen], config) for gate in asked]
+        groups += _empty(columns, known, len(rows), config) if len(columns) > 1 else []
         for name in known:
             rows_of = names == name
             groups.append(_size(columns, name, outcome[rows_of], name in large, config))
@@ -65,6 +68,18 @@ def names_of(rows: pd.DataFrame, columns: Sequence[str], config: Config) -> Name
 def declared(columns: Sequence[str], names: Names, config: Config) -> list[str]:
     """List the groups: of one column what config.py declares, of an intersection what the rows hold."""
     return sorted(set(names) - {NAMELESS}) if len(columns) > 1 else _values(columns[0], config)
+
+
+def _empty(columns: Sequence[str], known: Sequence[str], n: int, config: Config) -> list[Measure]:
+    """Tell the intersections that no row is in: nobody can say how they are treated."""
+    every = (AND.join(values) for values in product(*(_values(column, config) for column in columns)))
+    gone = sorted(set(every) - set(known))
+    if not gone:
+        return []
+    more = f" and {len(gone) - NAMED} more" if len(gone) > NAMED else ""
+    group = f"{' and '.join(columns)}: {', '.join(gone[:NAMED])}{more}"
+    why = "no row of the test part is in them: nobody can say how they are treated"
+    return [Measure("intersections without a row", group, float(len(gone)), None, n, "insufficient", why)]
 
 
 def _values(name: str, config: Config) -> list[str]:

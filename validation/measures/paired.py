@@ -1,7 +1,8 @@
 """Intervals of one model's metric, and of the loss between two models on the same rows.
 
-Every interval holds 90 %: its upper end is a one-sided 95 % bound. `outcome` has shape (rows,), `outputs` (rows,
-labels) or (rows, 1), as in validation.measures.metrics. What is not defined is NaN, at both ends.
+Every interval holds 95 %: its upper end is a one-sided 97.5 % bound, so that a model which is worse by exactly a margin
+passes one time in forty, and clearly less than one in twenty once that is measured. `outcome` has shape (rows,),
+`outputs` (rows, labels) or (rows, 1), as in validation.measures.metrics. What is not defined is NaN, at both ends.
 """
 
 from collections.abc import Callable
@@ -10,8 +11,8 @@ import numpy as np
 
 from validation.measures.metrics import MEANS, Array, measure
 
-Z = 1.6448536269514722  # the 95 % quantile of the normal distribution
-DRAWS = 400  # of a bootstrap: its 95 % quantile then has a standard error of a tenth of the spread
+Z = 1.959963984540054  # the 97.5 % quantile of the normal distribution
+DRAWS = 800  # of a bootstrap: its 97.5 % quantile then has a standard error of a tenth of the spread
 UNKNOWN = (float("nan"), float("nan"))
 
 Interval = tuple[float, float]
@@ -91,10 +92,10 @@ def _error_of_mean(rows: Array) -> float:
 def _bootstrap(
     drawn: Callable[["np.ndarray[tuple[int], np.dtype[np.intp]]"], float], n: int, seed: int, draws: int = DRAWS
 ) -> Interval:
-    """Take the 5 % and 95 % quantiles over rows drawn with replacement.
+    """Take the 2.5 % and 97.5 % quantiles over rows drawn with replacement.
 
     Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
     """
     chance = np.random.default_rng(seed)
-    low, high = np.quantile([drawn(chance.integers(0, n, n)) for _ in range(draws)], [0.05, 0.95])
+    low, high = np.quantile([drawn(chance.integers(0, n, n)) for _ in range(draws)], [0.025, 0.975])
     return float(low), float(high)

@@ -21,7 +21,7 @@ from validation.words.bounds import PERFORMANCE_METRICS, Gate
 ALL = "all conditions"
 ACCEPTED, HELD_BACK, REFUSED = "pass at least 0.95", "pass at most 0.05", "refused"
 AT_LEAST, AT_MOST = 0.95, 0.05
-DRAWS = 100  # of a bootstrap within a trial; the gate itself takes more, a trial is one of hundreds
+DRAWS = 100  # of a bootstrap within a trial; the gate itself takes more, a trial is one of a thousand
 WORSE = 6  # models that are worse by exactly a margin
 STEPS = 40  # of a bisection
 LARGEST = 1e3  # noise, in log-odds or standard deviations of the outcome: nothing of the model is left
@@ -122,17 +122,21 @@ def degraded(outputs: Array, noise: Array, outcome: Array, config: Config) -> Ar
 
 
 def line(what: str, name: str, wanted: str, passed: int, trials: int) -> dict[str, Any]:
-    """Judge a measured rate: red only where its 95 % interval (Clopper and Pearson, 1934) leaves out what is wanted."""
+    """Judge a measured rate: it passes where its 95 % interval (Clopper and Pearson, 1934) keeps what is wanted.
+
+    A rate that keeps it while its interval does not is `insufficient`: more trials could tell; any other fails.
+    """
     from scipy.stats import binomtest
 
     low, high = map(float, binomtest(passed, trials).proportion_ci(0.95, method="exact"))
-    holds = high >= AT_LEAST if wanted == ACCEPTED else low <= AT_MOST
-    shares = {"passed": passed / trials, "low": low, "high": high}
+    rate = passed / trials
+    holds, proven = (rate >= AT_LEAST, low >= AT_LEAST) if wanted == ACCEPTED else (rate <= AT_MOST, high <= AT_MOST)
+    shares = {"passed": rate, "low": low, "high": high}
     return {
         "what": what,
         "measure": name,
         "wanted": wanted,
         **{key: round(share, 6) for key, share in shares.items()},
         "trials": trials,
-        "verdict": "pass" if holds else "fail",
+        "verdict": "fail" if not holds else "pass" if proven else "insufficient",
     }

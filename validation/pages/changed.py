@@ -108,7 +108,7 @@ def rate_lines(rates: Rates | None) -> list[str]:
         said = "How often these gates err was measured under other bounds, code or data; `make calibrate` does it anew."
         return [said, ""]
     rows = [rate_row(one) for one in rates.lines]
-    lines = [unwanted(rates), ""] if unwanted(rates) else []
+    lines = [line for said in (unwanted(rates), unproven(rates)) if said for line in (said, "")]
     lines += ["<details><summary>How often these gates err, as measured</summary>", ""]
     return [*lines, rows_table(RATE_HEADS, rows, ("passed", "trials")), "</details>", ""]
 
@@ -117,6 +117,12 @@ def unwanted(rates: Rates) -> str:
     """Say how many error rates are not as they should be; nothing when all are."""
     bad = sum(one.verdict == FAIL for one in rates.lines)
     return f"{bad} of {len(rates.lines)} measured error rates of these gates are not as wanted." if bad else ""
+
+
+def unproven(rates: Rates) -> str:
+    """Say how many error rates are as they should be on too few trials to be sure; nothing when none is."""
+    few = sum(one.verdict == "insufficient" for one in rates.lines)
+    return f"{few} of {len(rates.lines)} are as wanted, on too few trials to be sure." if few else ""
 
 
 def rate_row(rate: Rate) -> Row:

@@ -13,7 +13,7 @@ LEFT_OUT = (
     "passing lines",
     "details of the changes",
     "error rates of the gates",
-    "all but 20 red lines a gate",
+    "all but 20 red lines a gate, and all but 20 bounds that changed",
 )
 SHOWN = ("shown", "insufficient")
 FEW, SHORT = 20, 300  # faults and red lines a gate; characters of each
@@ -35,15 +35,17 @@ def markdown(summary: Summary, limit: int = 60_000) -> str:
         text = _written(summary, level)
         if len(text) <= limit:
             return text
-    short = [f"## {cell_text(headline(summary))}", "", f"{len(summary.faults)} fault(s). {_where(LEFT_OUT)}", ""]
+    changed = len(summary.bounds_changed)
+    short = ["## Bounds changed", "", f"{changed} of them, too long to be told here.", ""] if changed else []
+    short += [f"## {cell_text(headline(summary))}", "", f"{len(summary.faults)} fault(s). {_where(LEFT_OUT)}", ""]
     return "\n".join(short)
 
 
 def _written(summary: Summary, level: int) -> str:
     lines = []
     if summary.bounds_changed:
-        lines += ["## Bounds changed", "", *_bullets(summary.bounds_changed), ""]
-    lines += [f"## {cell_text(headline(summary))}", "", *_waived(summary), *_red(summary, level >= 5)]
+        lines += ["## Bounds changed", "", *_bullets(_few(summary.bounds_changed, level)), ""]
+    lines += [f"## {cell_text(headline(summary))}", "", *_waived(summary), *_red(summary, level)]
     lines += [cell_text(against(summary)), "", *_overview(summary)]
     lines += changed_lines(summary, whole=level < 3)
     for gate in summary.gates:
@@ -77,11 +79,18 @@ def _waived(summary: Summary) -> list[str]:
     return ["**Waived**, so not counted as red:", "", *_bullets(said), ""] if said else []
 
 
-def _red(summary: Summary, few: bool) -> list[str]:
+def _few(sentences: Sequence[str], level: int) -> Sequence[str]:
+    """Cut a list of sentences where nothing else is left to leave out; how many there are is always said."""
+    if level < len(LEFT_OUT):
+        return sentences
+    more = [f"and {len(sentences) - FEW} more"] if len(sentences) > FEW else []
+    return [*(one[:SHORT] for one in sentences[:FEW]), *more]
+
+
+def _red(summary: Summary, level: int) -> list[str]:
     if not summary.faults:
         return []
-    faults = [fault[:SHORT] for fault in summary.faults[:FEW]] if few else summary.faults
-    lines = ["### What is red", "", *_bullets(faults), ""]
+    lines = ["### What is red", "", *_bullets(_few(summary.faults, level)), ""]
     red = red_gates(summary)
     if red:
         rows = [(gate, again(gate, summary.version), f"docs/runbook.md, {gate}") for gate in red]

@@ -113,7 +113,7 @@ class Rate(Said, frozen=True):
     low: float | None
     high: float | None
     trials: Count
-    verdict: Literal["pass", "fail"]
+    verdict: Literal["pass", "fail", "insufficient"]
 
 
 class Rates(Said, frozen=True):

@@ -9,7 +9,7 @@ from validation.keys import DATA_GATES, MODEL_GATES
 from validation.pages import plots
 from validation.pages.blocks import Plot, Rows, Section, Table
 from validation.pages.cells import HEADS, RIGHT, number_text
-from validation.pages.changed import RATE_HEADS, against, rate_row, sentences, tables, unwanted
+from validation.pages.changed import RATE_HEADS, against, rate_row, sentences, tables, unproven, unwanted
 from validation.pages.evidence import (
     BehaviourEvidence,
     Costs,
@@ -138,6 +138,7 @@ def rate_section(summary: Summary) -> Section:
         why = "It was not measured" if rates is None else "It was measured under other bounds, code or data"
         return Section("rates", title, sentences=[f"{why}; make calibrate does it."])
     said = ["Simulated candidates whose truth is known went through the gates: so many passed.", unwanted(rates)]
+    said.append(unproven(rates))
     table = Table("Error rates of the gates", RATE_HEADS, [rate_row(one) for one in rates.lines], ("passed", "trials"))
     word = "not as wanted" if unwanted(rates) else "pass"
     return Section("rates", title, word, [one for one in said if one], plots=plots.rate_plot(rates.lines, table))

@@ -147,3 +147,20 @@ def test_no_summary_is_too_large(text) -> None:
     assert len(written) <= 5_000
     assert written.startswith("## income, version 3: NOT to be promoted")
     assert "150 fault(s)" in written
+
+
+@pytest.mark.parametrize(("count", "size"), [(200, 250), (30, 900), (200, 990)])
+def test_many_bounds_that_changed_are_cut_and_still_come_first(text, count, size) -> None:
+    """However much a proposal changes: that it did is said before all else."""
+    written = text("binary", bounds=[f"PERFORMANCE: {place}: {'_' * size}" for place in range(count)])
+    assert len(written) <= 60_000
+    assert written.startswith("## Bounds changed\n\n- PERFORMANCE: 0: ")
+    assert f"\n- and {count - 20} more\n" in written
+    assert "all but 20 bounds that changed" in written
+
+
+def test_bounds_that_do_not_fit_at_all_are_counted_first(text) -> None:
+    """Nothing that a proposal writes hides that it changed bounds."""
+    written = text("binary", bounds=["&" * 1000] * 150, limit=5_000)
+    assert written.startswith("## Bounds changed\n\n150 of them, too long to be told here.\n\n## income, version 3")
+    assert len(written) <= 5_000
