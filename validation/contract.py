@@ -32,7 +32,8 @@ from validation.words.columns import Binary, Category, Classes, Column, Number, 
 from validation.words.expectations import Determines, Duplicates, Expectation, MissingShare, Resembles, Rows, Share
 from validation.words.limits import check_limits
 from validation.words.names import check_names
-from validation.words.settings import Cost, Groups, Model, Registry, Service, Split, Waiver
+from validation.words.settings import Cost, Groups, Model, Service, Split, Waiver
+from validation.words.store import Registry
 
 __all__ = [
     "MISSING",

@@ -103,6 +103,10 @@ def run_act(checkout: Path, scratch: Path, workflow: str, event: str, payload: d
         text = re.sub(r"\n +queue: .*", "", path.read_text())  # act's schema does not know it yet
         path.write_text(text)
     subprocess.run(["git", "init", "-qb", "main"], cwd=checkout, check=True)
+    remote = checkout.with_name("owner") / "name.git"  # outlives a run, as the platform's repository does
+    if not remote.exists():
+        subprocess.run(["git", "init", "-q", "--bare", remote], check=True)
+    subprocess.run(["git", "remote", "add", "origin", remote], cwd=checkout, check=False, capture_output=True)
     if (checkout / "config.py").exists():
         proposed = (checkout / "config.py").read_text()
         shutil.copy2(ROOT / "config.py", checkout / "config.py")  # what a test changed is a proposal to this
