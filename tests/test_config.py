@@ -21,6 +21,7 @@ LOOKS = 100
 CALIBRATION = "data/calibration.json"
 WAIVERS = ()
 GROUPS = Groups(min_positives=50, min_negatives=50)
+REGISTRY = Registry(branch="ml-registry", max_file_bytes=20_000_000, tries=40)
 SERVICE = Service(port=8000, max_body_bytes=100_000, max_rows=100, ready_seconds=30)
 """
 

@@ -168,7 +168,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return reproduce(config, which)
     data = data_digest(config)
     mark = fingerprint(config, data)
-    seen = registry.view(config)
+    seen = registry.follow(config)
     known = [version for version in seen.versions.values() if version.fingerprint == mark]
     same = [version for version in known if _is_whole(version)]
     number = max(version.number for version in same) if same else fit(config, data, mark, known)
