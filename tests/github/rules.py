@@ -22,6 +22,7 @@ CONCURRENT = {"group", "cancel-in-progress", "queue"}
 NO_STEP = {"train.init", "validation.calibrate", "serve.app", "infra.supervisor"}
 NO_TARGET = {"train.store", "infra.comment"}  # carries the registry from machine to machine; needs a pull request
 MAY_FOLLOW = {("contents", "read"), ("actions", "read"), ("pull-requests", "write")}  # what a follower may ask for
+MAY_PUSH = {("rollback.yml", "rollback")}  # jobs that write lines of the ledger to the registry's branch
 PLATFORM_JOBS = {"tests", "image", "all-green"}  # their word is make's or the platform's, not a script's
 
 
@@ -94,10 +95,13 @@ def pins_what_it_uses(tree: Tree) -> Iterator[str]:
 
 @rule
 def keeps_no_credentials(tree: Tree) -> Iterator[str]:
-    """A checkout leaves no token in the working tree."""
+    """A checkout leaves no token behind, but in a job that pushes."""
+    pushing = {f"{name}, {job_id}" for name, job_id in MAY_PUSH}
     for where, step in tree.steps():
-        if step.get("uses", "").startswith("actions/checkout@") and (
-            step.get("with", {}).get("persist-credentials") != "false"
+        if (
+            where not in pushing
+            and step.get("uses", "").startswith("actions/checkout@")
+            and (step.get("with", {}).get("persist-credentials") != "false")
         ):
             yield f"{where}: the checkout keeps its credentials"
 
@@ -133,13 +137,16 @@ def ends(tree: Tree) -> Iterator[str]:
 
 @rule
 def asks_for_little(tree: Tree) -> Iterator[str]:
-    """A file grants nothing; a job grants `contents: read` at most, one that follows a run what a comment needs."""
+    """A file grants nothing; a job grants `contents: read` at most, one that follows or pushes what that needs."""
     for name, workflow in tree.workflows.items():
         if workflow.get("permissions") != {}:
             yield f"{name}: the file itself grants permissions"
     for name, job_id, job in tree.jobs():
         for scope, level in _granted(job).items():
-            if (scope, level) not in (MAY_FOLLOW if name in tree.followers else {("contents", "read")}):
+            allowed = MAY_FOLLOW if name in tree.followers else {("contents", "read")}
+            if (name, job_id) in MAY_PUSH:
+                allowed = {("contents", "write")}
+            if (scope, level) not in allowed:
                 yield f"{name}, {job_id}: asks for {scope}: {level}"
 
 
@@ -159,9 +166,13 @@ def grants_what_is_called(tree: Tree) -> Iterator[str]:
 
 @rule
 def queues_where_it_must(tree: Tree) -> Iterator[str]:
-    """Entry files group their runs, and pull requests cancel; called ones only keep a deployment alone, in a queue."""
+    """Entry files group their runs, and pull requests cancel; called ones only keep a deployment alone, in a queue.
+
+    A button has no group for the whole file: it waits for nothing but a deployment to the same environment.
+    """
     for name, workflow in tree.workflows.items():
         entry, group = name in tree.entries | tree.followers, workflow.get("concurrency", {})
+        entry = entry and name not in tree.buttons
         if entry != bool(group):
             yield f"{name}: {'an entry file groups its runs' if entry else 'a group of the caller would deadlock'}"
         elif entry and not _waits(group, cancel="pull_request" in workflow["on"]):
@@ -170,8 +181,10 @@ def queues_where_it_must(tree: Tree) -> Iterator[str]:
         group = job.get("concurrency")
         if group and not (str(group.get("group")).startswith("deploy-") and _waits(group, cancel=False)):
             yield f"{name}, {job_id}: only a deployment has a group of its own, and it queues"
-        if "infra.deploy" in _commands_of(job) and not group:
+        if {"infra.deploy", "infra.rollback"} & _commands_of(job) and not group:
             yield f"{name}, {job_id}: deploys without a group of its own"
+        if group and group.get("group") != "deploy-${{ inputs.environment }}":
+            yield f"{name}, {job_id}: deployments and rollbacks share a group an environment"
 
 
 @rule
@@ -199,8 +212,8 @@ def hands_over_what_is_asked(tree: Tree) -> Iterator[str]:
         if action in tree.actions:
             given = step.get("with", {})
             yield from _mismatch(where, given, tree.actions[action].get("inputs", {}))
-            if action == "registry" and given.get("mode") not in ("save", "restore"):
-                yield f"{where}: the registry knows save and restore, not {given.get('mode')}"
+            if action == "registry" and given.get("mode") not in ("save", "restore", "fetch"):
+                yield f"{where}: the registry knows save, restore and fetch, not {given.get('mode')}"
 
 
 @rule
@@ -274,8 +287,10 @@ def has_one_word(tree: Tree) -> Iterator[str]:
 # --- the end ---------------------------------------------------------------------------------------------------------
 @rule
 def is_all_green(tree: Tree) -> Iterator[str]:
-    """The last job of an entry file always runs, needs every other job, and wants success from each."""
+    """The last job of an entry file always runs, needs every other job, and wants success; a button has none."""
     for name, workflow in tree.entries.items():
+        if name in tree.buttons:
+            continue
         last = workflow["jobs"].get("all-green", {})
         others = sorted(set(workflow["jobs"]) - {"all-green"})
         if last.get("if") != "always()" or sorted(listed(last.get("needs"))) != others:

@@ -116,7 +116,7 @@ def test_intents_and_failures_put_nothing_live(book) -> None:
     book.deploy(unit(1))
     book.deploy(unit(2), phase=FAILED)
     book.note(DEPLOYMENT, facts_of(HERE, INTENT, unit(3)))
-    assert 1 == book.live()
+    assert book.live() == 1
     assert history.before(book.lines, HERE) is None
 
 
