@@ -214,7 +214,7 @@ def free_port():
 def supervised(tmp_path, free_port):
     """A place for supervised processes of the fake service; nothing of it outlives the test."""
     home = tmp_path / "home"
-    home.mkdir()
+    home.mkdir(exist_ok=True)
     place = Supervised(home, free_port, 20, FAKE)
     yield place
     place.remove()
@@ -292,6 +292,6 @@ def fake_image(engine):
 def containers(engine, tmp_path, free_port, fake_image):
     """A place for containers of the fake service; nothing of it outlives the test."""
     home = tmp_path / "home"
-    home.mkdir()
+    home.mkdir(exist_ok=True)
     yield lambda sealed: Containers(engine, home, free_port, 30, fake_image(sealed))
     Containers(engine, home, free_port, 30).remove()

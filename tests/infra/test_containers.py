@@ -142,3 +142,24 @@ def test_removal_leaves_nothing_and_may_be_repeated(containers, make_bundle, shi
     assert place.remove()
     assert not place.remove()
     process.listen(place.port).close()
+
+
+def test_a_container_bears_the_ledgers_head_and_its_image_is_known(containers, make_bundle, replay, capsys):
+    """What runs can be held against the ledger; an image that is here is used again, one that is gone is said."""
+    one = make_bundle(1)
+    place = containers(one)
+    place.ledger = "f" * 64
+    machine.bring(place, one, pathlib.Path(place.home), replay)
+    live = place._find("live")
+    assert "f" * 64 == live.labels["gatehouse.ledger"]
+    assert place.live_image() == live.image.id
+    again = containers(one)
+    again.image = ""
+    again.prefer("sha256:" + "0" * 64)
+    assert "" == again.image
+    assert "is not here any more; one is built around the same bundle" in capsys.readouterr().err
+    again.prefer(live.image.id)
+    assert live.image.id == again.image
+    pushed = f"here/service@sha256:{'1' * 64}"
+    again.prefer(pushed)
+    assert (pushed, pushed) == (again.image, again.live_image())

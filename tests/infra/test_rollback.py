@@ -4,10 +4,13 @@ import json
 import os
 import shutil
 import signal
+from pathlib import Path
 
 import pytest
 
 from infra import machine, process, rollback
+from infra import place as places
+from infra.containers import Containers
 from serve import smoke
 from train import registry
 from train.travel import book, history
@@ -200,6 +203,23 @@ def test_a_fresh_machine_brings_up_what_the_ledger_says(store, ways, three, supe
     assert 0 == ways.roll_back()
     assert three[1].digest == ways.live()
     assert three[2].digest == book.lines()[-1].facts["left"]["bundle"]
+
+
+@pytest.mark.engine
+def test_the_very_image_serves_again(store, ways, containers, engine, make_bundle, monkeypatch) -> None:
+    """In containers the image goes back as well, by its id, as long as the engine has it."""
+    for sealed in (store.add(make_bundle(1)), store.add(make_bundle(2))):
+        place = containers(sealed)
+        monkeypatch.setattr(places, "choose", lambda *_, place=place: place)
+        assert 0 == ways.deploy(sealed)
+    place = Containers(engine, Path(place.home), place.port, 30)
+    monkeypatch.setattr(places, "choose", lambda *_: place)
+    assert 0 == ways.roll_back()
+    old, new, back = (line.facts["unit"] for line in book.lines() if line.facts["phase"] == LIVE)
+    assert old == back
+    assert old["image"].startswith("sha256:")
+    assert old["image"] != new["image"]
+    assert old["image"] == place._find("live").image.id
 
 
 def test_a_recorded_rollback_is_saved_before_and_after(store, ways, three, saving) -> None:
