@@ -9,6 +9,8 @@ HEAVY := alembic fairlearn great_expectations jinja2 matplotlib mlflow numpy onn
 MODEL_VERSION ?= $(shell sed -n 's/^model-version=//p' build/fit.txt 2>/dev/null)
 VERSION = --model-version "$(MODEL_VERSION)"
 UI_PORT ?= 5000
+ENVIRONMENT ?= local
+export REASON ?= # as the shell has it: quotes in a sentence are no code
 TESTS ?=
 
 export PATH := $(VENV)/bin:$(PATH)
@@ -17,7 +19,7 @@ export OMP_WAIT_POLICY ?= passive # two fits on two cores would spin against eac
 
 GATES := performance fairness behaviour parity
 CHAIN := schema dataset fit gates record export image deploy smoke promote
-TARGETS := help setup pipeline $(CHAIN) $(GATES) report stop reproduce freeze calibrate ui test mutants lint format lock clean
+TARGETS := help setup pipeline $(CHAIN) $(GATES) report rollback stop reproduce freeze calibrate ui test mutants lint format lock clean
 
 .PHONY: $(TARGETS)
 
@@ -93,6 +95,9 @@ smoke: setup ## stage 5: golden rows over HTTP
 
 promote: setup ## stage 5: the version becomes the champion
 	$(call stage,python -m train.promote $(VERSION))
+
+rollback: setup ## back to what was live before, REASON="why"
+	@python -m infra.rollback --environment "$(ENVIRONMENT)" --reason "$$REASON"
 
 stop: setup ## stop the local service
 	@python -m infra.deploy --environment local --remove

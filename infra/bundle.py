@@ -6,7 +6,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from serve.bundle import MANIFEST, BundleError, read_json, verify
+from serve.bundle import MANIFEST, BundleError, read_json, read_manifest, verify
+from train.travel.history import Unit
 from validation.script import Refusal, writing_folder
 
 
@@ -46,6 +47,20 @@ def read(folder: Path) -> Bundle:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise BundleError(f"{folder}/release.json does not say model and model_version: {error}") from error
+
+
+def unit(bundle: Bundle, image: str = "") -> Unit:
+    """Name what moves together with a bundle: version, model, contract, the service's settings, and the image.
+
+    Raises BundleError when the bundle does not say one of them.
+    """
+    files = read_manifest(bundle.folder)
+    model = read_json(bundle.folder / "release.json").get("model_digest")
+    parts = {"model": model, "contract": files.get("model/contract.json"), "config": files.get("service.json")}
+    for name, value in parts.items():
+        if not isinstance(value, str) or not value:
+            raise BundleError(f"{bundle.folder} does not say its {name}'s digest; export it again")
+    return Unit(version=bundle.version, bundle=bundle.digest, image=image, **{k: str(v) for k, v in parts.items()})
 
 
 def keep(bundle: Bundle, shelf: Path) -> Bundle:

@@ -9,7 +9,7 @@ from pathlib import Path
 from infra import host, image, process
 from infra.bundle import Bundle
 from infra.host import Container, Engine
-from validation.script import Refusal, digest
+from validation.script import Refusal, digest, log
 
 DRAIN_SECONDS = 30  # for requests under way when a container is stopped
 SHORT_DRAIN_SECONDS = 5  # the same for one that is taken back; one that just starts hears no SIGTERM
@@ -27,6 +27,7 @@ class Containers:
         self.url = f"http://127.0.0.1:{port}"
         self.image = reference  # empty: built around the bundle
         self.name = "container"
+        self.ledger = ""  # the ledger's head when this deployment began
         self._candidate: Container | None = None
         self._before = ""  # id of the container that served when `settle` looked
 
@@ -51,6 +52,18 @@ class Containers:
     def is_up(self) -> bool:
         """Whether something of ours serves now."""
         return self._find("live") is not None
+
+    def prefer(self, image: str) -> None:
+        """Serve this image, which a unit had before, if it can still be had; else one is built around the bundle."""
+        if image and ("@sha256:" in image or host.has(self.engine, image)):
+            self.image = image
+        elif image:
+            log(f"infra.deploy: the image {image[:19]} is not here any more; one is built around the same bundle")
+
+    def live_image(self) -> str:
+        """Return the image that serves: by the digest it was pulled by, else by its id in this engine."""
+        live = self._find("live")
+        return self.image if "@sha256:" in self.image or live is None else str(live.attrs["Image"])
 
     def start_candidate(self, bundle: Bundle) -> str:
         """Start the bundle's image beside the old one, on a port of its own, and return its URL."""
@@ -122,7 +135,7 @@ class Containers:
 
     def _start(self, bundle: Bundle, role: str, port: int | None) -> Container:
         name = f"gatehouse-{bundle.slug}-{digest(self.home.encode())[:8]}-{role}"
-        labels = {"gatehouse.home": self.home, "gatehouse.bundle": bundle.digest}
+        labels = {"gatehouse.home": self.home, "gatehouse.bundle": bundle.digest, "gatehouse.ledger": self.ledger}
         return host.start(self.engine, self.image, name, port=port, labels=labels, restart=role == "next")
 
     def _ours(self) -> list[Container]:

@@ -94,15 +94,23 @@ def has_bridge(client: Engine) -> bool:
         return any(network.attrs.get("Driver") == "bridge" for network in client.networks.list())
 
 
-def fetch(client: Engine, reference: str) -> None:
-    """Pull an image unless the engine has it. Raises OutsideError."""
+def has(client: Engine, reference: str) -> bool:
+    """Whether the engine has an image already. Raises OutsideError."""
     import docker
 
-    with asking(f"pull {reference}"):
+    with asking(f"look for {reference}"):
         try:
             client.images.get(reference)
         except docker.errors.ImageNotFound:
-            log(f"infra.host: pulling {reference}")
+            return False
+    return True
+
+
+def fetch(client: Engine, reference: str) -> None:
+    """Pull an image unless the engine has it. Raises OutsideError."""
+    if not has(client, reference):
+        log(f"infra.host: pulling {reference}")
+        with asking(f"pull {reference}"):
             client.api.pull(reference)
 
 

@@ -25,6 +25,7 @@ class Supervised:
         self.command = command
         self.url = f"http://127.0.0.1:{port}"
         self.name = "process"
+        self.ledger = ""  # the ledger's head when this deployment began; a process bears no label
         self._leash = folder / "supervisor.leash"
         self._candidate = folder / "candidate.leash"
         self._trial: subprocess.Popen[bytes] | None = None
@@ -60,6 +61,13 @@ class Supervised:
     def is_up(self) -> bool:
         """Whether something of ours serves now."""
         return process.alive(self._leash) is not None
+
+    def prefer(self, image: str) -> None:
+        """Serve without an image, as always."""
+
+    def live_image(self) -> str:
+        """Return what a process has instead of an image: nothing."""
+        return ""
 
     def start_candidate(self, bundle: Bundle) -> str:
         """Start a bundle beside the old one, on a port of its own, and return its URL."""

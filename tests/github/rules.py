@@ -21,7 +21,7 @@ CONCURRENT = {"group", "cancel-in-progress", "queue"}
 # By hand; by hand; the service; what keeps it up
 NO_STEP = {"train.init", "validation.calibrate", "serve.app", "infra.supervisor"}
 NO_TARGET = {"train.store", "train.claim", "infra.comment"}  # from machine to machine; for others' sake; after a run
-WRITERS = {"claim.yml", "record.yml", "stage-5-deploy.yml"}  # what pushes to the registry's branch
+WRITERS = {"claim.yml", "record.yml", "stage-5-deploy.yml", "rollback.yml"}  # what pushes to the registry's branch
 MAY_WRITE = {("contents", "write"), ("contents", "read"), ("actions", "read")}  # what a writer may ask for
 MAY_FOLLOW = {("contents", "read"), ("actions", "read"), ("pull-requests", "write")}  # what a follower may ask for
 MODES = {"reproduce"}  # flags that make a script do another thing: a job may have their word
@@ -98,7 +98,7 @@ def pins_what_it_uses(tree: Tree) -> Iterator[str]:
 
 @rule
 def keeps_no_credentials(tree: Tree) -> Iterator[str]:
-    """A checkout leaves no token in the working tree."""
+    """A checkout leaves no token in the working tree; who pushes hands it to git by the environment."""
     for where, step in tree.steps():
         if step.get("uses", "").startswith("actions/checkout@") and (
             step.get("with", {}).get("persist-credentials") != "false"
@@ -178,9 +178,13 @@ def grants_what_is_called(tree: Tree) -> Iterator[str]:
 
 @rule
 def queues_where_it_must(tree: Tree) -> Iterator[str]:
-    """Entry files group their runs, and pull requests cancel; called ones only keep a deployment alone, in a queue."""
+    """Entry files group their runs, and pull requests cancel; called ones only keep a deployment alone, in a queue.
+
+    A button has no group for the whole file: it waits for nothing but a deployment to the same environment.
+    """
     for name, workflow in tree.workflows.items():
         entry, group = name in tree.entries | tree.followers, workflow.get("concurrency", {})
+        entry = entry and name not in tree.buttons
         if entry != bool(group):
             yield f"{name}: {'an entry file groups its runs' if entry else 'a group of the caller would deadlock'}"
         elif entry and not _waits(group, cancel="pull_request" in workflow["on"]):
@@ -189,8 +193,10 @@ def queues_where_it_must(tree: Tree) -> Iterator[str]:
         group = job.get("concurrency")
         if group and not (str(group.get("group")).startswith("deploy-") and _waits(group, cancel=False)):
             yield f"{name}, {job_id}: only a deployment has a group of its own, and it queues"
-        if "infra.deploy" in _commands_of(job) and not group:
+        if {"infra.deploy", "infra.rollback"} & _commands_of(job) and not group:
             yield f"{name}, {job_id}: deploys without a group of its own"
+        if group and group.get("group") != "deploy-${{ inputs.environment }}":
+            yield f"{name}, {job_id}: deployments and rollbacks share a group an environment"
 
 
 @rule

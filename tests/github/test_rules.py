@@ -22,6 +22,7 @@ DEPLOY = ".github/workflows/stage-5-deploy.yml"
 
 COMMENT = ".github/workflows/report-comment.yml"
 MONITOR = ".github/workflows/monitor.yml"
+ROLLBACK = ".github/workflows/rollback.yml"
 
 # Each rule's flaws: the file, what is changed in it, and the finding. The rest of the real tree stays as it is.
 FLAWS: dict[str, list[tuple[str, str, str, str]]] = {
@@ -77,6 +78,7 @@ FLAWS: dict[str, list[tuple[str, str, str, str]]] = {
         (IMAGE, r".*setup-buildx.*\n", "", ".github/pins.tsv: nothing uses docker/setup-buildx-action"),
     ],
     "keeps_no_credentials": [
+        (ROLLBACK, r"credentials: false", "credentials: true", "rollback: the checkout keeps its credentials"),
         (
             DATA,
             r" +with: \{ persist-credentials: false.*\}\n",
@@ -141,6 +143,7 @@ FLAWS: dict[str, list[tuple[str, str, str, str]]] = {
         (TRAIN, r"runs-on: ubuntu-latest", "runs-on: ${{ vars.RUNNER }}", "fit: runs-on is not the literal"),
     ],
     "asks_for_little": [
+        (ROLLBACK, r"contents: write", "actions: write", "rollback.yml, rollback: asks for actions: write"),
         (COMMENT, r"contents: read", "contents: write", "report-comment.yml, comment: asks for contents: write"),
         (COMMENT, r"actions: read", "actions: write", "report-comment.yml, comment: asks for actions: write"),
         (PIPELINE, r"permissions: \{\}", "permissions: { contents: read }", "pipeline.yml: the file itself grants"),
@@ -173,6 +176,21 @@ FLAWS: dict[str, list[tuple[str, str, str, str]]] = {
             "pipeline.yml: a pull request cancels its predecessor, everything else queues",
         ),
         (PIPELINE, r" +queue: .*\n", "", "everything else queues"),
+        (
+            ROLLBACK,
+            r"jobs:",
+            "concurrency: { group: a }\n\njobs:",
+            "rollback.yml: a group of the caller would deadlock",
+        ),
+        (
+            ROLLBACK,
+            r"  workflow_dispatch:",
+            "  push:\n  workflow_dispatch:",
+            "rollback.yml: an entry file groups its runs",
+        ),
+        (ROLLBACK, r" +concurrency:\n( {6}.*\n)+", "", "rollback: deploys without a group"),
+        (ROLLBACK, r"group: deploy-.*", "group: deploy-any", "rollback: deployments and rollbacks share a group"),
+        (ROLLBACK, r" +queue: .*\n", "", "rollback: only a deployment has a group of its own, and it queues"),
         (DEPLOY, r" +queue: .*\n", "", "deploy: only a deployment has a group of its own, and it queues"),
         (DEPLOY, r"group: deploy-", "group: any-", "only a deployment has a group of its own"),
         (DEPLOY, r" +concurrency:\n( {6}.*\n)+", "", "deploy: deploys without a group"),
@@ -222,6 +240,12 @@ FLAWS: dict[str, list[tuple[str, str, str, str]]] = {
         ),
     ],
     "is_all_green": [
+        (
+            ROLLBACK,
+            r"  workflow_dispatch:",
+            "  push:\n  workflow_dispatch:",
+            "rollback.yml, all-green: has to run always",
+        ),
         (PIPELINE, r"if: always\(\) # else", "if: success() # else", "pipeline.yml, all-green: has to run always"),
         (
             PIPELINE,

@@ -49,6 +49,11 @@ class Tree:
         }
 
     @property
+    def buttons(self) -> dict[str, Yaml]:
+        """The workflows that only a person starts: no merge waits for their check."""
+        return {name: it for name, it in self.entries.items() if set(it["on"]) == {"workflow_dispatch"}}
+
+    @property
     def followers(self) -> dict[str, Yaml]:
         """The workflows that the end of another one starts: with rights of their own, beside data of strangers."""
         return {name: it for name, it in self.workflows.items() if "workflow_run" in it["on"]}

@@ -1,21 +1,33 @@
 """Bundles of a fake service, and homes for deployments that end with the test."""
 
 import io
+import itertools
 import json
+import multiprocessing
 import os
 import pathlib
+import shutil
 import sys
 import tarfile
 import threading
+import time
 
 import httpx
 import pytest
 
-from infra import bundle, host, process
+from infra import bundle, deploy, host, machine, noted, process, rollback
+from infra import place as places
 from infra.containers import Containers
 from infra.supervised import Supervised
+from serve import smoke
 from serve.bundle import seal
+from train import embedded, registry
+from train.travel import book
+from train.travel.effects import effects_of
+from train.view import Version, View
 
+HERE = ("--environment", "local")
+FORK = multiprocessing.get_context("fork")
 FAKE = (sys.executable, str(pathlib.Path(__file__).with_name("fake_service.py")))
 
 
@@ -32,18 +44,140 @@ def replay():
 
 @pytest.fixture
 def make_bundle(tmp_path):
-    """Make a sealed bundle: version, then what the fake service shall do."""
+    """Make a sealed bundle: version, then what the fake service shall do; each call exports anew."""
+    count = itertools.count(1)
 
     def make(version=1, **settings):
-        folder = tmp_path / f"bundle-{version}"
-        folder.mkdir()
-        (folder / "service.json").write_text(json.dumps(settings))
-        release = {"model": "Income", "model_version": version, "model_digest": "m" * 64, "commit": "c" * 40}
-        (folder / "release.json").write_text(json.dumps(release))
+        folder = tmp_path / f"bundle-{version}-{next(count)}"
+        (folder / "model").mkdir(parents=True)
+        write(folder / "model/contract.json", {"inputs": [], "version": version})
+        write(folder / "service.json", settings)
+        digest = seal(folder / "model")
+        release = {"model": "Income", "model_version": version, "model_digest": digest, "commit": "c" * 40}
+        write(folder / "release.json", release)
         seal(folder)
         return bundle.read(folder)
 
     return make
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    """A store of the test's own in place of the repository's: its ledger, its versions, its aliases; no MLflow."""
+
+    class Store:
+        def __init__(self):
+            self.versions, self.aliases, self.saved = {}, {}, []
+
+        def add(self, sealed):
+            """Register the model of a bundle."""
+            files = f"artifacts/m-{sealed.version}"
+            shutil.copytree(sealed.folder / "model", tmp_path / "store" / files, dirs_exist_ok=True)
+            digest = json.loads((sealed.folder / "release.json").read_text())["model_digest"]
+            self.versions[sealed.version] = Version(sealed.version, digest, "", "", f"m-{sealed.version}", files, {})
+            return sealed
+
+        def follow(self):
+            """Let the aliases follow the ledger."""
+            for line in book.lines():
+                self.aliases.update(effects_of(line).aliases)
+
+        def kept(self, sealed):
+            """Return where the registry keeps what a bundle has around its model."""
+            return tmp_path / "store" / self.versions[sealed.version].files / "bundles" / sealed.digest
+
+        def told(self, *facts):
+            """Return the ledger's lines as (event, phase, version) and whatever facts are asked for."""
+            lines = book.lines()
+            return [
+                (line.event, line.facts.get("phase"), _version(line), *(line.facts.get(f) for f in facts))
+                for line in lines
+            ]
+
+    made = Store()
+    for module in (embedded, registry, book):
+        monkeypatch.setattr(module, "STORE", tmp_path / "store")
+    monkeypatch.setattr(book, "BOOK", tmp_path / "store/ledger.jsonl")
+    monkeypatch.setattr(registry, "BUILD", tmp_path / "build")
+    monkeypatch.setattr(rollback, "PUT_BACK", tmp_path / "build/rollback")
+    monkeypatch.setattr(registry, "view", lambda _: View(made.versions, made.aliases))
+    monkeypatch.setattr(registry, "follow", lambda _: made.follow())
+    monkeypatch.setenv("GITHUB_ACTOR", "ada")
+    monkeypatch.setenv("GITHUB_SHA", "c" * 40)
+    return made
+
+
+def _version(line):
+    return line.facts["unit"]["version"] if "unit" in line.facts else line.facts["version"]
+
+
+@pytest.fixture
+def ways(store, supervised, replay, monkeypatch):
+    """Run the scripts themselves in this process, in a home of the test's own, with the fake service."""
+    monkeypatch.setenv("GATEHOUSE_HOME", str(supervised.folder))
+    monkeypatch.setattr(places, "choose", lambda *_: supervised)
+    monkeypatch.setattr(smoke, "replay", replay)
+
+    class Ways:
+        @staticmethod
+        def deploy(sealed, *more):
+            return deploy.main([*HERE, "--bundle", str(sealed.folder), "--model-version", str(sealed.version), *more])
+
+        @staticmethod
+        def roll_back(*more, reason="it errs"):
+            return rollback.main([*HERE, "--reason", reason, *more])
+
+        @staticmethod
+        def live():
+            """Return the bundle that answers; None when nothing does."""
+            return machine.serving(supervised.url) or None
+
+    return Ways
+
+
+@pytest.fixture
+def apart():
+    """Run a script in a process of its own that has this one's patches; nothing of it outlives the test."""
+    children = []
+
+    class Apart:
+        @staticmethod
+        def start(function, *arguments):
+            child = FORK.Process(target=lambda: os._exit(function(*arguments)))
+            child.start()
+            children.append(child)
+            return child
+
+        @staticmethod
+        def hang(*_):
+            time.sleep(600)
+
+        @staticmethod
+        def kill(child, once):
+            """Kill it (-9) once something is so."""
+            assert process.wait(once, 30)
+            child.kill()
+            child.join()
+
+    yield Apart
+    for child in children:
+        child.kill()
+        child.join()
+
+
+@pytest.fixture
+def saving(monkeypatch):
+    """Stand in for the branch: what each save holds, and a way to let one fail."""
+    held, failing = [], {}
+
+    def save(record):
+        if record:
+            if error := failing.get(len(held)):
+                raise error
+            held.append([line.facts.get("phase") for line in book.lines()])
+
+    monkeypatch.setattr(noted, "save", save)
+    return held, failing
 
 
 @pytest.fixture
@@ -86,7 +220,7 @@ def free_port():
 def supervised(tmp_path, free_port):
     """A place for supervised processes of the fake service; nothing of it outlives the test."""
     home = tmp_path / "home"
-    home.mkdir()
+    home.mkdir(exist_ok=True)
     place = Supervised(home, free_port, 20, FAKE)
     yield place
     place.remove()
@@ -141,7 +275,8 @@ def fake_image(engine):
         recipe = f"FROM {base}\nCOPY . /\nENV BUNDLE=/bundle HOST=0.0.0.0 PORT=8000\nUSER 10001\n"
         recipe += 'CMD ["python", "/fake_service.py"]\n'
         files = {"Dockerfile": recipe.encode(), "fake_service.py": pathlib.Path(FAKE[1]).read_bytes()}
-        files |= {f"bundle/{path.name}": path.read_bytes() for path in sealed.folder.iterdir()}
+        inside = {path.relative_to(sealed.folder): path for path in sealed.folder.rglob("*") if path.is_file()}
+        files |= {f"bundle/{name.as_posix()}": path.read_bytes() for name, path in inside.items()}
         context = io.BytesIO()
         with tarfile.open(fileobj=context, mode="w") as archive:
             for name, content in files.items():
@@ -163,6 +298,6 @@ def fake_image(engine):
 def containers(engine, tmp_path, free_port, fake_image):
     """A place for containers of the fake service; nothing of it outlives the test."""
     home = tmp_path / "home"
-    home.mkdir()
+    home.mkdir(exist_ok=True)
     yield lambda sealed: Containers(engine, home, free_port, 30, fake_image(sealed))
     Containers(engine, home, free_port, 30).remove()

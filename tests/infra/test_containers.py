@@ -5,7 +5,7 @@ import pathlib
 import httpx
 import pytest
 
-from infra import deploy, host, process
+from infra import host, machine, process
 
 pytestmark = pytest.mark.engine
 
@@ -17,7 +17,7 @@ def ship(containers, replay):
     def act(sealed, ready_seconds=30):
         place = containers(sealed)
         place.ready_seconds = ready_seconds
-        return deploy.deploy(place, sealed, pathlib.Path(place.home), replay)
+        return machine.bring(place, sealed, pathlib.Path(place.home), replay)
 
     return act
 
@@ -52,7 +52,7 @@ def test_a_failing_candidate_changes_nothing(containers, make_bundle, ship, faul
     """It is named, its log is shown, it is gone, and the old container was never touched."""
     one = make_bundle(1)
     record = ship(one)
-    with pytest.raises(deploy.CandidateError, match=sentence):
+    with pytest.raises(machine.CandidateError, match=sentence):
         ship(make_bundle(2, **fault), 5)
     assert version(record["url"]) == 1
     assert ["live"] == roles(containers(one))
@@ -65,8 +65,8 @@ def test_a_switch_that_fails_is_taken_back(containers, make_bundle, ship, monkey
     record = ship(one)
     two = make_bundle(2)
     with monkeypatch.context() as patch:
-        patch.setattr(deploy, "_confirm", fail)
-        with pytest.raises(deploy.CandidateError, match="not confirmed"):
+        patch.setattr(machine, "_confirm", fail)
+        with pytest.raises(machine.CandidateError, match="not confirmed"):
             ship(two)
     assert process.wait(lambda: answers(record["url"]) == 1, 30)
     assert ["live"] == roles(containers(one))
@@ -74,7 +74,7 @@ def test_a_switch_that_fails_is_taken_back(containers, make_bundle, ship, monkey
 
 def fail(*_):
     """Stand for a port that does not show the new bundle."""
-    raise deploy.CandidateError("not confirmed")
+    raise machine.CandidateError("not confirmed")
 
 
 def answers(url):
@@ -142,3 +142,24 @@ def test_removal_leaves_nothing_and_may_be_repeated(containers, make_bundle, shi
     assert place.remove()
     assert not place.remove()
     process.listen(place.port).close()
+
+
+def test_a_container_bears_the_ledgers_head_and_its_image_is_known(containers, make_bundle, replay, capsys):
+    """What runs can be held against the ledger; an image that is here is used again, one that is gone is said."""
+    one = make_bundle(1)
+    place = containers(one)
+    place.ledger = "f" * 64
+    machine.bring(place, one, pathlib.Path(place.home), replay)
+    live = place._find("live")
+    assert "f" * 64 == live.labels["gatehouse.ledger"]
+    assert place.live_image() == live.image.id
+    again = containers(one)
+    again.image = ""
+    again.prefer("sha256:" + "0" * 64)
+    assert "" == again.image
+    assert "is not here any more; one is built around the same bundle" in capsys.readouterr().err
+    again.prefer(live.image.id)
+    assert live.image.id == again.image
+    pushed = f"here/service@sha256:{'1' * 64}"
+    again.prefer(pushed)
+    assert (pushed, pushed) == (again.image, again.live_image())

@@ -1,7 +1,7 @@
 """Deployments to this machine without an engine: the new one is proved first, the old one is never lost."""
 
-import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,18 +13,18 @@ import httpx
 import pytest
 
 from infra import bundle as bundles
-from infra import deploy, place, process
+from infra import deploy, machine, place, process
 from serve.bundle import BundleError
 
 
 @pytest.fixture
 def ship(supervised, replay):
     """Deploy a bundle to the supervised place."""
-    return lambda sealed: deploy.deploy(supervised, sealed, supervised.folder, replay)
+    return lambda sealed: machine.bring(supervised, sealed, supervised.folder, replay)
 
 
 @pytest.fixture
-def run(supervised, monkeypatch):
+def run(store, supervised, monkeypatch):
     """Run the script itself, in this home and on this port, without an engine."""
     monkeypatch.setenv("ENGINE", "none")
     monkeypatch.setenv("GATEHOUSE_HOME", str(supervised.folder))
@@ -65,7 +65,7 @@ def test_a_failing_candidate_changes_nothing(supervised, make_bundle, ship, faul
     ship(make_bundle(1))
     before = copies(supervised)
     supervised.ready_seconds = 2
-    with pytest.raises(deploy.CandidateError, match=sentence):
+    with pytest.raises(machine.CandidateError, match=sentence):
         ship(make_bundle(2, **fault))
     assert version(supervised) == 1
     assert copies(supervised) == before
@@ -74,7 +74,7 @@ def test_a_failing_candidate_changes_nothing(supervised, make_bundle, ship, faul
 
 def test_a_failing_first_candidate_leaves_nothing(supervised, make_bundle, ship):
     """Where nothing served, nothing serves, and the port is free."""
-    with pytest.raises(deploy.CandidateError):
+    with pytest.raises(machine.CandidateError):
         ship(make_bundle(1, dies=True))
     assert not supervised.is_up()
     process.listen(supervised.port).close()
@@ -82,7 +82,7 @@ def test_a_failing_first_candidate_leaves_nothing(supervised, make_bundle, ship)
 
 def test_the_log_of_a_failing_candidate_is_shown(supervised, make_bundle, ship, capsys):
     """What the service said last stands beside the verdict."""
-    with pytest.raises(deploy.CandidateError):
+    with pytest.raises(machine.CandidateError):
         ship(make_bundle(1, dies=True))
     assert "  | fake service: the model is broken" in capsys.readouterr().err
 
@@ -91,7 +91,7 @@ def test_a_switch_that_fails_is_taken_back(supervised, make_bundle, ship):
     """A bundle that serves as candidate and not on the real socket is given up."""
     ship(make_bundle(1))
     supervised.ready_seconds = 2
-    with pytest.raises(deploy.CandidateError, match=r"switch: it was not ready within 2 s"):
+    with pytest.raises(machine.CandidateError, match=r"switch: it was not ready within 2 s"):
         ship(make_bundle(2, never_ready_file=True))
     assert version(supervised) == 1
 
@@ -104,7 +104,7 @@ def test_an_interrupted_deployment_is_taken_back(supervised, make_bundle, ship, 
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(deploy, "_confirm", interrupt)
+        patch.setattr(machine, "_confirm", interrupt)
         with pytest.raises(KeyboardInterrupt):
             ship(make_bundle(2))
     assert process.wait(lambda: version(supervised) == 1, 20)
@@ -125,8 +125,7 @@ def test_copies_of_two_bundles_are_kept(supervised, make_bundle, ship):
     made = [make_bundle(number) for number in (1, 2, 3)]
     for sealed in made:
         ship(sealed)
-        for path in sealed.folder.iterdir():
-            path.unlink()
+        shutil.rmtree(sealed.folder)
     assert copies(supervised) == sorted(sealed.short for sealed in made[1:])
     os.kill(httpx.get(f"{supervised.url}/version").json()["pid"], signal.SIGKILL)
     assert process.wait(lambda: version(supervised) == 3, 20)
@@ -138,9 +137,9 @@ def test_a_killed_deployment_leaves_the_old_one_and_its_stray_is_cleaned_up(supe
     slow = make_bundle(2, never_ready=True)
     script = f"""
         from pathlib import Path
-        from infra import bundle, deploy, supervised
+        from infra import bundle, machine, supervised
         place = supervised.Supervised(Path({str(supervised.folder)!r}), {supervised.port}, 60, {supervised.command!r})
-        deploy.deploy(place, bundle.read(Path({str(slow.folder)!r})), place.folder, None)
+        machine.bring(place, bundle.read(Path({str(slow.folder)!r})), place.folder, None)
     """
     leash = supervised.folder / "candidate.leash"
     killed = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)])
@@ -268,19 +267,22 @@ def test_the_table_says_what_is_live():
     """One row of Markdown."""
     record = {"what": "process", "version": 2, "digest": "b" * 64, "url": "http://127.0.0.1:8000"}
     record["previous"] = {"version": 1, "digest": "a" * 64}
-    shown = deploy.table(record).splitlines()
+    shown = deploy.table("local", record).splitlines()
     assert "| environment | what | version | bundle | url | previous |" == shown[0]
     assert f"| local | process | 2 | {'b' * 12} | http://127.0.0.1:8000 | 1 ({'a' * 12}) |" == shown[2]
-    assert deploy.table(json.loads(json.dumps(record | {"previous": None}))).endswith("| none |")
+    assert deploy.table("moon", record | {"previous": None}).endswith("| none |")
 
 
-def test_the_real_service_is_deployed_switched_and_taken_down(make_real_bundle, tmp_path, free_port, client):
+def test_the_real_service_is_deployed_switched_and_taken_down(workspace, make_real_bundle, tmp_path, free_port, client):
     """The scripts as a step runs them: twice a deployment, a table on stdout alone, no request lost, then nothing."""
     settings = {"ENGINE": "none", "GATEHOUSE_HOME": str(tmp_path / "home"), "GATEHOUSE_PORT": str(free_port)}
     command = [sys.executable, "-m", "infra.deploy", "--environment", "local"]
 
     def script(*arguments):
-        return subprocess.run([*command, *arguments], env={**os.environ, **settings}, capture_output=True, text=True)
+        environment = {**workspace.environment(), **settings}
+        return subprocess.run(
+            [*command, *arguments], cwd=workspace.root, env=environment, capture_output=True, text=True
+        )
 
     url = f"http://127.0.0.1:{free_port}"
     try:

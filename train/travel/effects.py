@@ -36,7 +36,7 @@ def effects_of(line: Line) -> Effects:
         return Effects({facts["version"]: told}, {CHAMPION: facts["version"], **begins})
     if line.event in (DEPLOYMENT, ROLLBACK) and facts["phase"] == LIVE:
         version = facts["unit"]["version"]
-        back = {CHAMPION: version} if line.event == ROLLBACK else {}
+        back = {CHAMPION: version} if line.event == ROLLBACK and facts.get("leads") else {}
         return Effects(aliases={facts["environment"]: version, **back})
     if line.event == COMPACTION:
         return Effects({version: {REMOVED: line.time} for version in facts["removed"]})

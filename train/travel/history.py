@@ -1,7 +1,8 @@
 """What a ledger answers: what is live where, what was live when, what a rollback goes back to (stdlib only).
 
 A deployment or rollback writes a line `intent` before it starts and one of `live` or `failed` after it, which names the
-intent's id as `of`. An intent without such a line was left open by a run that died.
+intent's id as `of`. An intent without such a line was left open by a run that died. A rollback's lines also name the
+line that they go back to as `to`, and the unit that they leave as `left`.
 """
 
 import dataclasses
@@ -14,6 +15,7 @@ from train.travel.ledger import DEPLOYMENT, RELEASE, ROLLBACK, Line
 from validation.script import Refusal
 
 INTENT, LIVE, FAILED = "intent", "live", "failed"
+PARTS = ("unit", "left")  # the units that a line may name
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,11 @@ class Unit:
         """Name what a hold keeps back: this model with these settings, whatever was packed around it."""
         return f"{self.model} {self.config}"
 
+    @property
+    def identity(self) -> str:
+        """Name the very unit: its bundle, and the image if that was pushed; one built on the spot is built again."""
+        return f"{self.bundle} {self.image if '@sha256:' in self.image else ''}".strip()
+
     def facts(self) -> dict[str, Any]:
         """Return the unit as a line of the ledger holds it."""
         return dataclasses.asdict(self)
@@ -46,9 +53,12 @@ def unit_of(facts: Mapping[str, Any]) -> Unit:
     return Unit(**facts["unit"])
 
 
-def facts_of(environment: str, phase: str, unit: Unit, of: str = "") -> dict[str, Any]:
-    """Return the facts of a deployment's or rollback's line; `of` is the id of its intent."""
-    return {"environment": environment, "phase": phase, "unit": unit.facts(), **({"of": of} if of else {})}
+def facts_of(
+    environment: str, phase: str, unit: Unit, of: str = "", *, to: str = "", left: Unit | None = None
+) -> dict[str, Any]:
+    """Return the facts of a deployment's or rollback's line; `of` is the id of its intent, `to` of what it repeats."""
+    known: dict[str, Any] = {"of": of, "to": to, "left": left.facts() if left else None}
+    return {"environment": environment, "phase": phase, "unit": unit.facts()} | {k: v for k, v in known.items() if v}
 
 
 def environments(lines: Sequence[Line]) -> list[str]:
@@ -60,7 +70,7 @@ def stack(lines: Sequence[Line], environment: str) -> list[Line]:
     """Return the lines that made what is live now and what lies below it, the newest last.
 
     A deployment lays a unit on the stack, a rollback takes off all above the one that it went back to: rolling back
-    twice goes two back.
+    twice goes two back. What it went back to may have been taken off before; then it is laid on the stack as well.
     """
     found: list[Line] = []
     for line in lines:
@@ -68,11 +78,11 @@ def stack(lines: Sequence[Line], environment: str) -> list[Line]:
             continue
         if line.facts["phase"] != LIVE:
             continue
-        unit = unit_of(line.facts)
+        identity = unit_of(line.facts).identity
         if line.event == ROLLBACK:
-            below = [place for place, one in enumerate(found) if unit_of(one.facts) == unit]
-            found = found[: below[-1]] if below else []
-        elif found and unit_of(found[-1].facts) == unit:
+            places = [place for place, one in enumerate(found) if one.id == line.facts.get("to")]
+            found = found[: places[-1]] if places else found
+        elif found and unit_of(found[-1].facts).identity == identity:
             continue
         found.append(line)
     return found
@@ -85,29 +95,63 @@ def live(lines: Sequence[Line], environment: str) -> Line | None:
 
 
 def held(lines: Sequence[Line], environment: str) -> dict[str, Line]:
-    """Return what a rollback left and nobody released since: by `Unit.key`, the line of that rollback.
+    """Return what a rollback left and nobody released since: by the name that is held, the line of that rollback.
 
-    Such a line holds the unit that it left as `left`.
+    The name is the widest that tells what was left from what was put back: `Unit.key`, else the bundle's digest, else
+    `Unit.identity`.
     """
     found: dict[str, Line] = {}
     for line in lines:
         if line.event not in (ROLLBACK, RELEASE) or line.facts["environment"] != environment:
             continue
         if line.event == RELEASE:
-            found = {key: one for key, one in found.items() if one.facts["left"]["version"] != line.facts["version"]}
+            found = {name: one for name, one in found.items() if one.facts["left"]["version"] != line.facts["version"]}
         elif line.facts["phase"] == LIVE and line.facts.get("left"):
-            found[Unit(**line.facts["left"]).key] = line
+            pairs = zip(_names(Unit(**line.facts["left"])), _names(unit_of(line.facts)), strict=True)
+            found.update({left: line for left, back in [pair for pair in pairs if pair[0] != pair[1]][:1]})
     return found
+
+
+def _names(unit: Unit) -> tuple[str, str, str]:
+    return unit.key, unit.bundle, unit.identity
+
+
+def hold(lines: Sequence[Line], environment: str, unit: Unit) -> Line | None:
+    """Return the line of the rollback that holds a unit back, or None when it may be deployed."""
+    kept_back = held(lines, environment)
+    return next((kept_back[name] for name in _names(unit) if name in kept_back), None)
+
+
+def before(lines: Sequence[Line], environment: str) -> Line | None:
+    """Return the line that made the good unit which a rollback goes back to, or None when none lies below."""
+    found = [(line, unit_of(line.facts)) for line in stack(lines, environment)]
+    for line, unit in reversed(found[:-1]):
+        if unit.identity != found[-1][1].identity and hold(lines, environment, unit) is None:
+            return line
+    return None
 
 
 def previous(lines: Sequence[Line], environment: str) -> Unit | None:
     """Return the good unit that a rollback goes back to, or None when there is none below what is live."""
-    kept_back = held(lines, environment)
-    for line in reversed(stack(lines, environment)[:-1]):
-        unit = unit_of(line.facts)
-        if unit.key not in kept_back:
-            return unit
-    return None
+    line = before(lines, environment)
+    return unit_of(line.facts) if line else None
+
+
+def last(lines: Sequence[Line], environment: str, version: int) -> Line | None:
+    """Return the line that last made a version live in an environment, one that is held left aside while others are.
+
+    None when the version never was live there.
+    """
+    found = [
+        line
+        for line in lines
+        if line.event in (DEPLOYMENT, ROLLBACK)
+        and (line.facts["environment"], line.facts["phase"]) == (environment, LIVE)
+        and line.facts["unit"]["version"] == version
+    ]
+    free = [line for line in found if hold(lines, environment, unit_of(line.facts)) is None]
+    usable = free or found
+    return usable[-1] if usable else None
 
 
 def left_open(lines: Sequence[Line], environment: str) -> list[Line]:
@@ -135,7 +179,9 @@ def moment_of(text: str) -> datetime:
 
 
 def about(lines: Sequence[Line], version: int) -> list[Line]:
-    """Return the lines about one version of the model."""
+    """Return the lines about one version of the model: those of what replaced it as well."""
     return [
-        line for line in lines if version in (line.facts.get("version"), (line.facts.get("unit") or {}).get("version"))
+        line
+        for line in lines
+        if version in (line.facts.get("version"), *((line.facts.get(part) or {}).get("version") for part in PARTS))
     ]

@@ -79,7 +79,7 @@ def champion_of(lines: Sequence[Line]) -> str:
     for line in lines:
         if line.event == PROMOTION:
             digest = line.facts["model"]
-        elif line.event == ROLLBACK and line.facts["phase"] == LIVE:
+        elif line.event == ROLLBACK and line.facts["phase"] == LIVE and line.facts.get("leads"):
             digest = line.facts["unit"]["model"]
     return digest
 

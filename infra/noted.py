@@ -1,0 +1,180 @@
+"""A deployment or rollback as the ledger has it: `intent` before it, `live` or `failed` after it.
+
+A run that dies between the two leaves its intent open. The next one looks at what really serves and ends it. The
+registry's aliases follow the line `live`.
+"""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from infra import machine, process
+from infra.bundle import Bundle
+from infra.place import Place
+from train import kept, registry
+from train.travel import book, history, ledger
+from train.travel.history import FAILED, INTENT, LIVE, Unit, facts_of
+from train.travel.ledger import Line
+from validation import contract
+from validation.script import OutsideError, Refusal, log
+
+ENVIRONMENTS = ("local",)  # the last one is what the champion follows
+
+
+class HeldError(Exception):
+    """A rollback left this unit and nobody released it since: one sentence."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be brought where, and why; a rollback also says which line it goes back to, and what it leaves.
+
+    `record` saves the store to the registry's branch after each line.
+    """
+
+    environment: str
+    event: str
+    unit: Unit
+    reason: str = ""
+    to: str = ""
+    left: Unit | None = None
+    record: bool = False
+
+
+def carry_out(order: Order, place: Place, sealed: Bundle, home: Path, replay: machine.Replay) -> dict[str, Any]:
+    """Bring a bundle to a place with a line before and a line after; return the record of what is live.
+
+    Raises CandidateError when it was not good enough: the ledger then says `failed`, and what served before serves.
+    """
+    facts = facts_of(order.environment, INTENT, order.unit, to=order.to, left=order.left)
+    facts |= {"leads": order.environment == ENVIRONMENTS[-1]}
+    intent = book.note(order.event, facts, order.reason)
+    try:
+        save(order.record)
+    except BaseException as error:
+        _end(intent, FAILED, f"nothing was started: the intent could not be saved: {_why(error)}")
+        raise
+    place.ledger = ledger.head(book.lines())
+    before = machine.serving(place.url)
+    try:
+        record = machine.bring(place, sealed, home, replay)
+    except BaseException as error:
+        if machine.serving(place.url) in (before, ""):  # else it serves after all, and the next run says so
+            _end(intent, FAILED, _why(error))
+        if isinstance(error, Exception):  # one who is interrupted waits for no network
+            _save_anyway(order.record)
+        raise
+    _end(intent, LIVE, order.reason, place.live_image() or order.unit.image)
+    follow(order.environment)
+    save(order.record)
+    return record
+
+
+def repair(place: Place, environment: str) -> list[Line]:
+    """End what earlier runs left open, by what really serves at a place that has settled; return the lines."""
+    left_open = history.left_open(book.lines(), environment)
+    if not left_open:
+        return []
+    if place.is_up():
+        process.wait(lambda: machine.serving(place.url) != "", place.ready_seconds)
+    serves = machine.serving(place.url) if place.is_up() else ""
+    alive = [intent.id for intent in left_open if history.unit_of(intent.facts).bundle == serves][-1:]
+    ended = []
+    for intent in left_open:
+        phase = LIVE if intent.id in alive else FAILED
+        unit = history.unit_of(intent.facts)
+        found = (
+            "this very bundle serves"
+            if phase == LIVE
+            else f"bundle {serves[:12]} serves"
+            if serves
+            else "nothing serves"
+        )
+        reason = f"repaired: the run that wrote line {intent.number} did not end it, and {found}"
+        log(f"infra.deploy: {environment}, {intent.event} of version {unit.version}: {reason}")
+        told = f"{intent.reason} ({reason})" if intent.reason else reason
+        ended.append(_end(intent, phase, told, place.live_image() if phase == LIVE else ""))
+    follow(environment)
+    return ended
+
+
+def must_be_free(environment: str, unit: Unit) -> None:
+    """Raise HeldError when a rollback holds a unit back."""
+    line = history.hold(book.lines(), environment, unit)
+    if line is None:
+        return
+    left = line.facts["left"]["version"]
+    raise HeldError(
+        f"version {unit.version} is held in {environment}: {line.actor} rolled it back on {line.time[:16]} UTC because:"
+        f" {line.reason}; once it is mended or forgiven, release it by `python -m infra.rollback --environment"
+        f' {environment} --release {left} --reason "…"`'
+    )
+
+
+def adopt(order: Order, place: Place) -> None:
+    """Write down what is live already, unless the ledger says so."""
+    line = history.live(book.lines(), order.environment)
+    if line is None or history.unit_of(line.facts).identity != order.unit.identity:
+        unit = dataclasses.replace(order.unit, image=place.live_image())
+        book.note(
+            order.event,
+            facts_of(order.environment, LIVE, unit) | {"leads": False},
+            "it was live already, and no line said so",
+        )
+        follow(order.environment)
+        save(order.record)
+
+
+def keep(sealed: Bundle, unit: Unit, record: bool) -> None:
+    """Keep a bundle in the registry here, so that it can be gone back to; say so when the registry lacks its version.
+
+    Raises Refusal then when the deployment is recorded for others.
+    """
+    version = registry.view(contract.load()).versions.get(unit.version)
+    if version is not None and version.digest == unit.model:
+        kept.keep_bundle(version, sealed.folder)
+        return
+    sentence = f"the registry here does not have this version {unit.version}, so it could not be rolled back to"
+    if record:
+        raise Refusal(f"{sentence}; restore the registry that registered it, or leave out --record")
+    log(f"infra.deploy: {sentence}; it is deployed all the same")
+
+
+def follow(environment: str) -> None:
+    """Let the registry's aliases follow the ledger.
+
+    Raises OutsideError when the registry fails; they follow when it is read the next time.
+    """
+    try:
+        registry.follow(contract.load())
+    except (OutsideError, OSError) as error:
+        raise OutsideError(
+            f"what serves in {environment} is in the ledger, but the registry could not follow it: {_why(error)}; it"
+            " follows when any script reads it the next time"
+        ) from error
+
+
+def save(record: bool) -> None:
+    """Save the store to the registry's branch, if that is asked for. Raises Refusal or OutsideError."""
+    if record:
+        from train.travel.saving import save as save_to_branch
+
+        log(f"saved: {save_to_branch(contract.load())}")
+
+
+def _save_anyway(record: bool) -> None:
+    try:
+        save(record)
+    except (Refusal, OutsideError, OSError) as error:
+        log(f"infra.deploy: the end could not be saved, the next run will say it: {_why(error)}")
+
+
+def _end(intent: Line, phase: str, reason: str, image: str = "") -> Line:
+    unit = history.unit_of(intent.facts)
+    unit = dataclasses.replace(unit, image=image or unit.image)
+    return book.note(intent.event, {**intent.facts, "phase": phase, "unit": unit.facts(), "of": intent.id}, reason)
+
+
+def _why(error: BaseException) -> str:
+    return "interrupted" if isinstance(error, KeyboardInterrupt) else str(error) or type(error).__name__
