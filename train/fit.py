@@ -172,7 +172,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     known = [version for version in seen.versions.values() if version.fingerprint == mark]
     same = [version for version in known if _is_whole(version)]
     number = max(version.number for version in same) if same else fit(config, data, mark, known)
-    if seen.aliases.get("challenger", number) != number:
+    if number in seen.versions and seen.aliases.get("challenger") != number:
         registry.challenge(config, number)
     result(f"model-version={number}")
     if number in {version.number for version in known}:
