@@ -32,6 +32,7 @@ AROUND = (
     "train/embedded.py",
     "train/logged.py",
     "train/registry.py",
+    "train/server.py",
     "train/view.py",
     "validation/code.py",
     "validation/words/expectations.py",

@@ -19,7 +19,7 @@ from typing import Any
 from filelock import FileLock
 
 from serve.bundle import MANIFEST, BundleError, read_manifest, verify
-from train import embedded
+from train import embedded, server
 from train.embedded import EXPERIMENT, STORE
 from train.logged import data_set, log_model
 from train.view import Run, Version, View
@@ -33,10 +33,13 @@ DIGEST, FINGERPRINT = "model-digest", "fingerprint"  # tags of a version
 def _mlflow() -> Iterator[Any]:
     """Open MLflow; its failures become sentences.
 
-    Raises OutsideError when the store or server fails.
+    Raises OutsideError when the store or server fails, Refusal when the server is not named or not used rightly.
     """
+    if not embedded.embedded():
+        os.environ[server.URI] = server.checked(os.environ[server.URI])
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+    for limit, value in server.LIMITS.items():
+        os.environ.setdefault(limit, value)
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
     # Where the script lies on this machine is nobody's business
@@ -47,6 +50,7 @@ def _mlflow() -> Iterator[Any]:
     import mlflow
     from alembic.util import CommandError
     from mlflow.exceptions import MlflowException
+    from requests import RequestException
     from sqlalchemy.exc import SQLAlchemyError
 
     for name in ("mlflow", "alembic"):
@@ -59,10 +63,11 @@ def _mlflow() -> Iterator[Any]:
                 mlflow.MlflowClient().search_experiments(max_results=1)
             embedded.follow_the_folder()
         yield mlflow
-    except (MlflowException, CommandError, SQLAlchemyError, sqlite3.Error) as error:
-        where = "the embedded store .mlflow/" if embedded.embedded() else "the tracking server (MLFLOW_TRACKING_URI)"
+    except (MlflowException, RequestException, CommandError, SQLAlchemyError, sqlite3.Error) as error:
+        if not embedded.embedded():
+            raise server.failure(error, f"the tracking server {os.environ[server.URI]}") from error
         first = str(error).strip().splitlines()[0]
-        raise OutsideError(f"{where} failed: {first}") from error
+        raise OutsideError(f"the embedded store .mlflow/ failed: {first}") from error
 
 
 def view(config: Config) -> View:
