@@ -1,7 +1,9 @@
-"""The team's tracking server: what its address has to be, and its failures as sentences (stdlib only)."""
+"""The team's tracking server: what its address has to be, and its failures as sentences."""
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 from validation.script import OutsideError, Refusal
@@ -54,3 +56,15 @@ def failure(error: BaseException, where: str) -> Refusal | OutsideError:
             f"{where} did not answer within {seconds} s, MLFLOW_HTTP_REQUEST_TIMEOUT, however often asked"
         )
     return OutsideError(f"{where} failed: {first}")
+
+
+@contextmanager
+def failing(uri: str) -> Iterator[None]:
+    """Turn what a server fails with, inside the block, into a sentence."""
+    from mlflow.exceptions import MlflowException
+    from requests import RequestException
+
+    try:
+        yield
+    except (MlflowException, RequestException) as error:
+        raise failure(error, f"the tracking server {uri}") from error
