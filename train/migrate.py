@@ -140,10 +140,10 @@ def _model(move: Move, version: Version, run: str) -> str:
     if not found:
         tags = {**model.tags, MODEL: version.model_id}
         found = [move.target.create_logged_model(move.experiment, model.name, run, tags, dict(model.params))]
-    there = str(found[0].model_id)
+    there, place = str(found[0].model_id), str(found[0].artifact_location)
     move.target.log_model_artifacts(there, str(files))
     with tempfile.TemporaryDirectory() as temporary:
-        back = Path(mlflow.artifacts.download_artifacts(f"models:/{there}", dst_path=temporary, tracking_uri=move.uri))
+        back = Path(mlflow.artifacts.download_artifacts(place, dst_path=temporary, tracking_uri=move.uri))
         kept = files_below(back)
         if kept != files_below(files) or any(sha256(back / name) != sha256(files / name) for name in kept):
             raise OutsideError(

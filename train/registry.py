@@ -37,11 +37,8 @@ def _mlflow() -> Iterator[Any]:
     """
     if not embedded.embedded():
         os.environ[server.URI] = server.checked(os.environ[server.URI])
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    for limit, value in server.LIMITS.items():
-        os.environ.setdefault(limit, value)
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+    for name, value in server.SETTINGS.items():
+        os.environ.setdefault(name, value)
     # Where the script lies on this machine is nobody's business
     os.environ["MLFLOW_RUN_CONTEXT"] = '{"mlflow.source.name": "python -m train.fit"}'
     warnings.filterwarnings("ignore", module="mlflow")

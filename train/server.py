@@ -9,8 +9,15 @@ from urllib.parse import urlsplit
 from validation.script import OutsideError, Refusal
 
 URI, USER, PASSWORD = "MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"
-# Seconds for one answer, and tries after the first: a server that never answers is given up after some two minutes
-LIMITS = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "30", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3"}
+# What MLflow and its helpers are told unless somebody has told them otherwise
+SETTINGS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "GIT_PYTHON_REFRESH": "quiet",
+    # seconds for one answer, and tries after the first: a server that never answers is given up after some two minutes
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
+}
 
 
 def checked(uri: str, name: str = URI) -> str:

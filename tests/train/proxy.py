@@ -63,7 +63,7 @@ def proxy(target: str, fault: Fault = nothing) -> Iterator[Proxy]:
             if wrong == "silence":
                 ended.wait(600)
                 self.close_connection = True
-                return
+                return None
             if wrong == "500":
                 return self.say(500, [], b"Internal Server Error")
             connection = http.client.HTTPConnection(str(far.hostname), far.port, timeout=120)
