@@ -162,7 +162,9 @@ def _claim(move: Move, version: Version, model: str, number: int) -> None:
     tags = {**version.tags, RUN: version.run_id, MODEL: version.model_id, CREATED: moment}
     given = 0
     while given < number:
-        made = move.target.create_model_version(move.name, f"models:/{model}", run, tags, None, before.description)
+        made = move.target.create_model_version(
+            move.name, f"models:/{model}", run, tags, description=before.description, model_id=model
+        )
         given = int(made.version)
         if given != number:
             move.target.delete_model_version(move.name, str(given))

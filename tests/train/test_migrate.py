@@ -62,7 +62,7 @@ for one in client.search_model_versions(f"name = '{name}'"):
         "run": [run.info.run_name, run.info.status, times, run.data.params, run.data.metrics, plain(run.data.tags)],
         "inputs": inputs, "logged": [logged.name, plain(logged.tags)], "tags": plain(one.tags),
     }
-print(json.dumps([told, dict(sorted(model.aliases.items()))], sort_keys=True))
+print(json.dumps([told, {alias: str(number) for alias, number in model.aliases.items()}], sort_keys=True))
 """
 
 
