@@ -90,7 +90,11 @@ def _move(move: Move, view: View) -> str:
         move.target.create_registered_model(move.name, tags=dict(model.tags), description=model.description)
     for number, version in sorted(view.versions.items()):
         if number not in there:
-            _claim(move, version, _model(move, version, _run(move, version)), number)
+            given = _claim(move, version, _model(move, version, _run(move, version)), number)
+            if given != number:
+                raise Refusal(
+                    f"the server numbers {move.name} from {given}: the name was used before; name another server"
+                )
             log(f"version {number} of {max(view.versions)} is moved")
     _end(move, version)
     names = dict(move.target.get_registered_model(move.name).aliases)
@@ -154,8 +158,11 @@ def _model(move: Move, version: Version, run: str) -> str:
     return there
 
 
-def _claim(move: Move, version: Version, model: str, number: int) -> None:
-    """Register a moved model under a number; each one below it that was not used again stays free, as it was."""
+def _claim(move: Move, version: Version, model: str, number: int) -> int:
+    """Register a moved model under a number, each one below it staying free; return a later one if it was used before.
+
+    Nothing is left registered then.
+    """
     before = move.source.get_model_version(move.name, str(version.number))
     run = move.target.get_logged_model(model).source_run_id
     moment = datetime.fromtimestamp(before.creation_timestamp / 1000, UTC).isoformat(timespec="milliseconds")
@@ -168,8 +175,9 @@ def _claim(move: Move, version: Version, model: str, number: int) -> None:
         given = int(made.version)
         if given != number:
             move.target.delete_model_version(move.name, str(given))
-    if given > number:
-        raise Refusal(f"the server numbers {move.name} from {given}: it held versions once; name another server")
+    # which versions a model has, MLflow keeps in a tag of it, those that were deleted too
+    move.target.set_logged_model_tags(model, dict(move.source.get_logged_model(version.model_id).tags))
+    return given
 
 
 def _end(move: Move, version: Version) -> None:
@@ -179,6 +187,6 @@ def _end(move: Move, version: Version) -> None:
     tags = move.target.get_registered_model(move.name).tags
     if last > version.number and tags.get(LAST) != str(last):
         model = move.target.get_model_version(move.name, str(version.number)).source.removeprefix("models:/")
-        _claim(move, version, model, int(last))
-        move.target.delete_model_version(move.name, str(last))
+        if _claim(move, version, model, int(last)) == last:  # else a move that was cut short here has used it up
+            move.target.delete_model_version(move.name, str(last))
         move.target.set_registered_model_tag(move.name, LAST, str(last))
