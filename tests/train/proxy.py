@@ -92,7 +92,11 @@ def proxy(target: str, fault: Fault = nothing) -> Iterator[Proxy]:
         def log_message(self, *arguments: object) -> None:
             """Say nothing."""
 
-    listening = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Quiet(http.server.ThreadingHTTPServer):
+        def handle_error(self, *arguments: object) -> None:
+            """Say nothing of a client that was killed."""
+
+    listening = Quiet(("127.0.0.1", 0), Handler)
     listening.daemon_threads = True
     here = Proxy(f"http://127.0.0.1:{listening.server_address[1]}", fault)
     threading.Thread(target=listening.serve_forever, daemon=True).start()

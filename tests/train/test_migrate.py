@@ -90,8 +90,10 @@ print([runs[one.tags["migrated-run-id"]] for one in versions],
       [models[one.tags["migrated-model-id"]] for one in versions])
 """
 # Where a move is killed, in turn: a piece of the request, and how often it has to come by first
-STEPS = (("runs/log-batch", 1), ("PUT ", 3), ("PUT ", 9), ("PATCH ", 1), ("model-versions/create", 1),
-         ("DELETE ", 1), ("outputs", 1), ("model-versions/create", 2), ("registered-models/alias", 2))  # fmt: skip
+STEPS = (
+    ("runs/log-batch", 1), ("PUT ", 9), ("model-versions/create", 1), ("DELETE ", 1), ("model-versions/create", 2),
+    ("registered-models/alias", 2),
+)  # fmt: skip
 
 
 def script(workspace: Workspace, text: str, *arguments: str) -> Ran:

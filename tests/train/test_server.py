@@ -104,8 +104,15 @@ def breaking_at(step: str) -> Fault:
     return fault
 
 
-STEPS = ("runs/create", "runs/log-batch", "log-inputs", "PUT ", "PATCH ", "registered-models/create",
-         "model-versions/create", "runs/update", "registered-models/alias")  # fmt: skip
+STEPS = (
+    "runs/create",
+    "log-batch",
+    "PUT ",
+    "PATCH ",
+    "model-versions/create",
+    "runs/update",
+    "registered-models/alias",
+)
 
 
 @pytest.mark.server
