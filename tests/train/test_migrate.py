@@ -173,6 +173,7 @@ def test_a_move_cut_short_is_completed(store: Workspace, team: Team, request: py
             assert -signal.SIGKILL == done, step
         between.heal()
         ran = script(ours, MIGRATE, between.url)
+    ours = member(store, team.url)
     assert 0 == ran.code, ran.err
     assert told_here(store, name) == told(ours, name)
     ran = script(ours, COUNT, name)
