@@ -120,7 +120,7 @@ test: setup ## the tests; TESTS= narrows them
 mutants: setup ## break the gates' code bit by bit; each break has to be noticed by a test
 	@python -m tests.mutants
 
-lint: setup ## style, types, workflows, Dockerfile
+lint: setup ## style, types, workflows, Dockerfiles, compose
 	@ruff format --check .
 	@ruff check .
 	@mypy
@@ -129,16 +129,18 @@ lint: setup ## style, types, workflows, Dockerfile
 	@check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	@check-jsonschema --builtin-schema vendor.github-actions .github/actions/*/action.yml
 	@check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	@check-jsonschema --builtin-schema vendor.compose-spec infra/compose.yaml
 	@shellcheck .ci/run
-	@hadolint serve/Dockerfile
+	@hadolint serve/Dockerfile infra/mlflow/Dockerfile
 
 format: setup ## put the code in form
 	@ruff format .
 	@ruff check --fix .
 
-lock: setup ## compile both locks from their .in files
+lock: setup ## compile the locks from their .in files
 	@uv pip compile --quiet --universal --python-version "$$(cat .python-version)" --generate-hashes --no-emit-index-url --no-header requirements.in -o requirements.txt
 	@uv pip compile --quiet --universal --python-version "$$(cat .python-version)" --generate-hashes --no-emit-index-url --no-header serve/requirements.in -c requirements.txt -o serve/requirements.txt
+	@uv pip compile --quiet --universal --python-version "$$(cat .python-version)" --generate-hashes --no-emit-index-url --no-header infra/mlflow/requirements.in -c requirements.txt -o infra/mlflow/requirements.txt
 
 clean: stop ## stop the service, remove what can be made again; the registry in .mlflow stays
 	@rm -rf build

@@ -12,7 +12,7 @@ from typing import Any
 from infra import machine, process
 from infra.bundle import Bundle
 from infra.place import Place
-from train import kept, registry
+from train import following, kept, registry
 from train.travel import book, history, ledger
 from train.travel.history import FAILED, INTENT, LIVE, Unit, facts_of
 from train.travel.ledger import Line
@@ -147,7 +147,7 @@ def follow(environment: str) -> None:
     Raises OutsideError when the registry fails; they follow when it is read the next time.
     """
     try:
-        registry.follow(contract.load())
+        following.follow(contract.load())
     except (OutsideError, OSError) as error:
         raise OutsideError(
             f"what serves in {environment} is in the ledger, but the registry could not follow it: {_why(error)}; it"

@@ -8,7 +8,7 @@ Exits   0 granted; 1 others saved first each time; 2 used or set up wrongly; 3 t
 
 from collections.abc import Sequence
 
-from train import registry
+from train import following, registry
 from train.travel.merging import RaceLostError
 from train.travel.saving import save
 from validation import contract
@@ -22,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options.add_argument("--model-version", type=version_number, required=True, help="the number that fit printed")
     number = options.parse_args(argv).model_version
     config = contract.load()
-    version = registry.follow(config).version(number)
+    version = following.follow(config).version(number)
     try:
         log(f"saved: {save(config)}")
     except RaceLostError as lost:

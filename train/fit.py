@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from serve.bundle import KEPT_BACK
-from train import registry
+from train import following, kept, registry
 from train.source import data_digest
 from train.travel import ledger
 from train.view import DIGEST, FINGERPRINT, Run, Version
@@ -37,10 +37,13 @@ if TYPE_CHECKING:
 # Our modules that only carry a fit's result, or hold the words of gates: what changes there retrains nothing
 AROUND = (
     "train/embedded.py",
+    "train/following.py",
+    "train/kept.py",
     "train/logged.py",
     "train/registry.py",
     "train/reproduce.py",
     "train/travel/ledger.py",
+    "train/server.py",
     "train/view.py",
     "validation/code.py",
     "validation/words/expectations.py",
@@ -90,7 +93,7 @@ def fit(config: Config, data: str, mark: str, again: Sequence[Version] = ()) -> 
         identity = seal_model(folder, pipeline, parts, config)
         for known in again:
             if known.digest == identity:
-                registry.complete(known, folder)
+                kept.complete(known, folder)
                 return known.number
         libraries = ("scikit-learn", "skl2onnx", "onnxruntime", "numpy", "pandas")
         environment = {f"library.{name}": version(name) for name in libraries}
@@ -120,12 +123,12 @@ def fit(config: Config, data: str, mark: str, again: Sequence[Version] = ()) -> 
             data_digest=data,
             data_source=config.data,
         )
-        kept = ("commit", "data-digest", "lock-digest", FINGERPRINT)
+        named = ("commit", "data-digest", "lock-digest", FINGERPRINT)
         tags = {
             DIGEST: identity,
             "test-part": file_digest(config.split.test_part),
             "platform": machine(),
-            **{name: run.tags[name] for name in kept},
+            **{name: run.tags[name] for name in named},
         }
         return registry.register(config, folder, run, tags)
 
@@ -168,12 +171,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return reproduce(config, which)
     data = data_digest(config)
     mark = fingerprint(config, data)
-    seen = registry.follow(config)
+    seen = following.follow(config)
     known = [version for version in seen.versions.values() if version.fingerprint == mark]
     same = [version for version in known if _is_whole(version)]
     number = max(version.number for version in same) if same else fit(config, data, mark, known)
     if number in seen.versions and seen.aliases.get("challenger") != number:
-        registry.challenge(config, number)
+        following.challenge(config, number)
+    following.follow(config)
     result(f"model-version={number}")
     if number in {version.number for version in known}:
         log(f"nothing that fit reads has changed since version {number} was fitted; no other one is made")

@@ -12,7 +12,7 @@ Exits   0 it is the champion, 1 a verdict is red, missing, about something else,
 import os
 from collections.abc import Sequence
 
-from train import registry
+from train import following, registry
 from train.record import record
 from train.travel import book
 from train.travel.ledger import PROMOTION
@@ -75,7 +75,7 @@ def promote(config: Config, version: Version, view: View, collected: Collected) 
     }
     book.note(PROMOTION, facts)
     step("promoted")
-    registry.follow(config)
+    following.follow(config)
 
 
 @door
@@ -85,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options.add_argument("--model-version", type=version_number, required=True, help="the registered version")
     number = options.parse_args(argv).model_version
     config = contract.load()
-    view = registry.follow(config)
+    view = following.follow(config)
     version, champion = view.version(number), view.champion()
     collected = collect(version, config)
     faults = standing_against(version, view, collected)

@@ -10,7 +10,7 @@ Exits   0 written, whatever the verdicts; 2 used or set up wrongly; 3 the outsid
 from collections.abc import Sequence
 from pathlib import Path
 
-from train import registry
+from train import following, kept
 from train.travel import book, ledger
 from train.travel.ledger import VERDICTS, WAIVER, Line
 from train.view import Version
@@ -54,10 +54,10 @@ def record(config: Config, version: Version, collected: Collected) -> Line:
         if line.event == VERDICTS and line.facts == facts:
             return line
     if report := report_of(version):
-        registry.keep_report(version, report)
+        kept.keep_report(version, report)
     lines = [ledger.new(VERDICTS, facts), *_waivers(config, version, collected)]
     noted = book.note_all(lines)
-    registry.follow(config)
+    following.follow(config)
     return noted[0]
 
 
@@ -99,7 +99,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options.add_argument("--model-version", type=version_number, required=True, help="the registered version")
     number = options.parse_args(argv).model_version
     config = contract.load()
-    version = registry.follow(config).version(number)
+    version = following.follow(config).version(number)
     line = record(config, version, collect(version, config))
     rows = [f"| {gate} | {said.split()[0]} |" for gate, said in line.facts["gates"].items()]
     head = f"Line {line.number} of the ledger: the verdicts on {config.model.name}, version {number}."

@@ -3,8 +3,7 @@
 `MLFLOW_TRACKING_URI` unset: the embedded store, SQLite and artifacts under `.mlflow/` of the working tree. Set: that
 server. Reading the embedded store does not import MLflow, which takes three seconds: its rows are read as they are.
 
-What happens to a version is written into the ledger first, and the registry follows it: `view` and `follow` apply the
-lines that are new.
+What happens to a version is written into the ledger first; the registry follows it, see train.following.
 """
 
 import contextlib
@@ -12,40 +11,35 @@ import os
 import shutil
 import sqlite3
 import tempfile
-import uuid
 import warnings
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 
 from serve.bundle import KEPT_BACK, MANIFEST, BundleError, read_manifest, verify
-from train import embedded
+from train import embedded, server
 from train.embedded import EXPERIMENT, STORE
 from train.logged import data_set, log_model
 from train.travel import book, ledger, rows
-from train.travel.effects import MARK, REMOVED, effects_of
-from train.travel.ledger import REGISTRATION, Line
-from train.view import DIGEST, FINGERPRINT, Run, Version, View
+from train.travel.effects import REMOVED
+from train.view import ACTOR, DIGEST, FINGERPRINT, RUN_URL, Run, Version, View
 from validation.contract import Config
 from validation.script import BUILD, OutsideError, Refusal, log, writing_folder
 from validation.steps import step
 
-ACTOR, RUN_URL = "registered-by", "run-url"  # tags of a version: who and where, for its line in the ledger
-
 
 @contextlib.contextmanager
-def _mlflow() -> Iterator[Any]:
+def opened() -> Iterator[Any]:
     """Open MLflow; its failures become sentences.
 
-    Raises OutsideError when the store or server fails.
+    Raises OutsideError when the store or server fails, Refusal when the server is not named or not used rightly.
     """
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+    if not embedded.embedded():
+        os.environ[server.URI] = server.checked(os.environ[server.URI])
+    for name, value in server.SETTINGS.items():
+        os.environ.setdefault(name, value)
     # Where the script lies on this machine is nobody's business
     os.environ["MLFLOW_RUN_CONTEXT"] = '{"mlflow.source.name": "python -m train.fit"}'
     warnings.filterwarnings("ignore", module="mlflow")
@@ -54,6 +48,7 @@ def _mlflow() -> Iterator[Any]:
     import mlflow
     from alembic.util import CommandError
     from mlflow.exceptions import MlflowException
+    from requests import RequestException
     from sqlalchemy.exc import SQLAlchemyError
 
     for name in ("mlflow", "alembic"):
@@ -66,10 +61,11 @@ def _mlflow() -> Iterator[Any]:
                 mlflow.MlflowClient().search_experiments(max_results=1)
             embedded.follow_the_folder()
         yield mlflow
-    except (MlflowException, CommandError, SQLAlchemyError, sqlite3.Error) as error:
-        where = "the embedded store .mlflow/" if embedded.embedded() else "the tracking server (MLFLOW_TRACKING_URI)"
+    except (MlflowException, RequestException, CommandError, SQLAlchemyError, sqlite3.Error) as error:
+        if not embedded.embedded():
+            raise server.failure(error, f"the tracking server {os.environ[server.URI]}") from error
         first = str(error).strip().splitlines()[0]
-        raise OutsideError(f"{where} failed: {first}") from error
+        raise OutsideError(f"the embedded store .mlflow/ failed: {first}") from error
 
 
 def view(config: Config) -> View:
@@ -84,63 +80,8 @@ def view(config: Config) -> View:
         return rows.read_view(connection, config.model.name)
 
 
-def follow(config: Config) -> View:
-    """Give every version its line in the ledger, let the registry follow all lines, and look at it.
-
-    A version's registration is claimed before its line is written: who dies between leaves a version without a line,
-    and its tags say all that the line does.
-    """
-    seen = view(config)
-    have = {line.facts.get("model_id") for line in book.lines() if line.event == REGISTRATION}
-    new = [_registration(version) for version in seen.versions.values() if version.model_id not in have]
-    book.note_all(new)
-    if not embedded.embedded():
-        _follow_on_server(config)
-    return view(config)
-
-
-def _registration(version: Version, again: str = "") -> Line:
-    """Make the line of a version's registration from its tags; it has one id, whoever makes it."""
-    moment = datetime.fromtimestamp(version.created / 1000, UTC).isoformat(timespec="milliseconds")
-    facts = {"version": version.number, "model": version.digest, "model_id": version.model_id, "run": version.run_id}
-    kept = {name: version.tags.get(name, "") for name in ("data-digest", "lock-digest", "test-part", FINGERPRINT)}
-    known = {
-        "id": again or f"registration-{version.model_id}",
-        "time": ledger.now() if again else moment,
-        "actor": ledger.actor() if again else version.tags.get(ACTOR, "unknown"),
-        "commit": ledger.commit() if again else version.tags.get("commit", "unknown"),
-        "run_url": ledger.run_url() if again else version.tags.get(RUN_URL, ""),
-    }
-    return ledger.new(REGISTRATION, facts | kept | ({"again": True} if again else {}), **known)
-
-
-def challenge(config: Config, number: int) -> None:
-    """Let an earlier version be the challenger again."""
-    version = view(config).version(number)
-    book.note_all([_registration(version, again=uuid.uuid4().hex)])
-    follow(config)
-
-
-def _follow_on_server(config: Config) -> None:
-    """Apply the lines that the server has yet to follow; every effect sets a value, so twice is once."""
-    name = config.model.name
-    with _mlflow() as mlflow:
-        client = mlflow.MlflowClient()
-        lines = book.lines()
-        mark = client.get_registered_model(name).tags.get(MARK) if lines else None
-        for line in lines[next((place for place, line in enumerate(lines, 1) if line.hash == mark), 0) :]:
-            effects = effects_of(line)
-            for version, tags in effects.tags.items():
-                for key, value in tags.items():
-                    client.set_model_version_tag(name, str(version), key, value)
-            for alias, version in effects.aliases.items():
-                client.set_registered_model_alias(name, alias, str(version))
-        if lines and mark != ledger.head(lines):
-            client.set_registered_model_tag(name, MARK, ledger.head(lines))
-
-
 def _ask(config: Config) -> View:
-    with _mlflow() as mlflow:
+    with opened() as mlflow:
         client = mlflow.MlflowClient()
         name = config.model.name
         # A version that somebody registered by other means has no digest of ours: nothing here can judge it
@@ -177,7 +118,7 @@ def model_folder(version: Version) -> Path:
     except BundleError as error:
         log(f"{error}; it is fetched again")
     with writing_folder(folder) as fresh, tempfile.TemporaryDirectory() as temporary:
-        logged = _here(version) if version.files else _download(version, temporary)
+        logged = _here(version) if version.files else download(version, temporary)
         try:
             for name in [*read_manifest(logged), MANIFEST]:
                 if Path(name).name != name:
@@ -204,8 +145,9 @@ def _here(version: Version) -> Path:
     return folder
 
 
-def _download(version: Version, folder: str) -> Path:
-    with _mlflow() as mlflow:
+def download(version: Version, folder: str) -> Path:
+    """Fetch a version's files from the server into a folder; return where they lie."""
+    with opened() as mlflow:
         return Path(mlflow.artifacts.download_artifacts(f"models:/{version.model_id}", dst_path=folder))
 
 
@@ -214,7 +156,7 @@ def register(config: Config, folder: Path, run: Run, version_tags: Mapping[str, 
 
     The version is claimed by one call, after all its files are stored: whatever is interrupted before leaves none.
     """
-    with _mlflow() as mlflow:
+    with opened() as mlflow:
         client = mlflow.MlflowClient()
         experiment_id = _experiment(client)
         with mlflow.start_run(experiment_id=experiment_id, log_system_metrics=False) as active:
@@ -228,7 +170,6 @@ def register(config: Config, folder: Path, run: Run, version_tags: Mapping[str, 
             version = mlflow.register_model(f"models:/{model_id}", config.model.name, tags=told)
             step("registered")
             log(f"run {active.info.run_id} registered as {config.model.name}, version {version.version}")
-    follow(config)
     return int(version.version)
 
 
@@ -242,42 +183,6 @@ def _experiment(client: Any) -> str:
     made = str(client.create_experiment(EXPERIMENT, artifact_location=f"{root}/{EXPERIMENT}"))
     embedded.rebase(STORE / embedded.DATABASE, root)  # MLflow's own default experiment would keep the caller's folder
     return made
-
-
-def keep_report(version: Version, files: Mapping[str, Path]) -> None:
-    """Store files beside the sealed ones of a version, below `report/`, under the names given."""
-    if version.files:
-        with writing_folder(embedded.inside(version.files) / "report") as fresh:
-            for name, path in files.items():
-                shutil.copyfile(path, fresh / name)
-        return
-    with _mlflow() as mlflow, tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary) / "report"
-        folder.mkdir()
-        for name, path in files.items():
-            shutil.copyfile(path, folder / name)
-        mlflow.MlflowClient().log_model_artifacts(version.model_id, temporary)
-
-
-def complete(version: Version, folder: Path) -> None:
-    """Put back, from a sealed folder of the same digest, the files of a version that do not travel on the branch."""
-    with writing_folder(BUILD / "models" / version.digest) as fresh:
-        shutil.copytree(folder, fresh, dirs_exist_ok=True)
-    for name in KEPT_BACK if version.files else ():
-        target = embedded.inside(version.files) / name
-        shutil.copyfile(folder / name, target.with_name(f".{name}.coming"))
-        target.with_name(f".{name}.coming").replace(target)
-
-
-def run_facts(version: Version) -> list[tuple[str, str]]:
-    """Return parameters, metrics and tags of the run that made a version, by name."""
-    if embedded.embedded():
-        with rows.opened(STORE / embedded.DATABASE) as connection:
-            return rows.run_facts(connection, version.run_id)
-    with _mlflow() as mlflow:
-        told = mlflow.MlflowClient().get_run(version.run_id).data
-    kinds = (("parameter", told.params), ("metric", told.metrics), ("tag", told.tags))
-    return [(f"{kind} {name}", str(value)) for kind, found in kinds for name, value in sorted(found.items())]
 
 
 def upgrade(database: Path) -> None:

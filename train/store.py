@@ -5,6 +5,7 @@ Usage: python -m train.store restore [--from FOLDER] [--replace]   from the bran
        python -m train.store verify [--head HASH]                  the store here, byte by byte and line by line
        python -m train.store show [--at TIME | --model-version N]  what is live; what was; where a version comes from
        python -m train.store compact                               remove the files of versions that nothing needs
+       python -m train.store migrate --to URL                      move every version to a tracking server
 
 Reads   `.mlflow/`, the branch that REGISTRY names on the remote `origin`, or the folder; GITHUB_TOKEN.
 Writes  the branch, the folder, or `.mlflow/`; whole or not at all.
@@ -20,7 +21,8 @@ MLFLOW_TRACKING_URI set the server keeps the registry, and the ledger alone trav
 from collections.abc import Sequence
 from pathlib import Path
 
-from train.travel import answers, carrying, compacting, merging, restoring, saving
+from train.travel import answers, book, carrying, compacting, merging, restoring, saving
+from train.travel.ledger import MIGRATION
 from validation import contract
 from validation.script import NO, YES, door, log, parser, result, version_number
 
@@ -46,6 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     compact = commands.add_parser("compact", help="remove files that nothing needs, and save")
     for command in (save, restore, compact):
         command.add_argument("--remote", default="origin", help="the remote of the working tree, or its address")
+    migration = commands.add_parser("migrate", help="move every version to a tracking server")
+    migration.add_argument("--to", required=True, help="the server's address; a login by MLFLOW_TRACKING_USERNAME")
     given = manual.parse_args(argv)
     config = contract.load()
     try:
@@ -61,6 +65,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             result(f"restored: {said}")
         elif given.command == "compact":
             result(f"compacted: {compacting.compact(config, given.remote)}")
+        elif given.command == "migrate":
+            from train.migrate import migrate
+
+            said = migrate(config, given.to)
+            book.note(MIGRATION, {"to": given.to}, said)
+            result(f"migrated: {said}")
         elif given.command == "verify":
             result(answers.verify(config, given.head))
         elif given.model_version:

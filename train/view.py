@@ -7,6 +7,8 @@ from typing import Any
 from validation.script import Refusal
 
 DIGEST, FINGERPRINT = "model-digest", "fingerprint"  # tags of a version
+ACTOR, RUN_URL = "registered-by", "run-url"  # who and where, for its line in the ledger
+MOVED_RUN, MOVED_MODEL = "migrated-run-id", "migrated-model-id"  # the ids it had before it was moved to a server
 
 
 @dataclass(frozen=True)

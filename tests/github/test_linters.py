@@ -14,6 +14,7 @@ from tests.github.tree import ROOT, dry_run
 PIPELINE = ".github/workflows/pipeline.yml"
 SETUP = ".github/actions/setup/action.yml"
 DEPENDABOT = ".github/dependabot.yml"
+COMPOSE = "infra/compose.yaml"
 
 # the line of `make lint`, the file, what is changed in it, and what the linter says then
 FLAWS = [
@@ -24,6 +25,7 @@ FLAWS = [
     ("check-jsonschema .*github-workflows", PIPELINE, r"timeout-minutes: \d+", "timeout-minutes: soon", "soon"),
     ("check-jsonschema .*github-actions", SETUP, r"using: \w+", "using: magic", "magic"),
     ("check-jsonschema .*dependabot", DEPENDABOT, r"interval: \w+", "interval: hourly", "hourly"),
+    ("check-jsonschema .*compose-spec", COMPOSE, r"restart: unless-stopped", "restarts: always", "restarts"),
     ("shellcheck", ".ci/run", r"\Z", "\nrm -rf $UNQUOTED/*\n", "SC2086"),
 ]
 

@@ -1,66 +1,68 @@
-"""The registry behind a tracking server: the same scripts, no other change."""
+"""The registry behind a tracking server with PostgreSQL and an S3 store: the same scripts, no other change."""
 
-import os
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from pathlib import Path
+import shutil
 
-import httpx
 import pytest
 
+from tests.conftest import CHAIN, JUDGES
+from tests.train.team import Member, Team, member
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[str]:
-    """A tracking server of MLflow's own, with a database and an artifact folder of its own."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    command += [
-        "--backend-store-uri",
-        f"sqlite:///{tmp_path / 'server.db'}",
-        "--artifacts-destination",
-        str(tmp_path / "kept"),
-    ]
-    environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
-    with (tmp_path / "server.log").open("w") as log:
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(1200):
-            assert process.poll() is None, (tmp_path / "server.log").read_text()[-2000:]
-            try:
-                if httpx.get(f"{url}/health", timeout=5, trust_env=False).status_code == 200:
-                    break
-            except httpx.HTTPError:
-                time.sleep(0.2)
-        yield url
-    finally:
-        os.killpg(process.pid, 15)
-        process.wait(timeout=60)
+pytestmark = pytest.mark.server
+FIT = ["train.fit"]
 
 
-def test_a_server_takes_the_place_of_the_embedded_store(workspace, server, tmp_path, monkeypatch) -> None:
-    """Fit, gates, bundle and promotion through a real server: stdout stays the result, no store appears here."""
-    ran = workspace.run_all(["validation.schema"], ["validation.dataset"])
-    assert [0, 0] == [one.code for one in ran]
-    environment = workspace.environment() | {"MLFLOW_TRACKING_URI": server}
-    monkeypatch.setattr(type(workspace), "environment", lambda _: environment)
-    fitted = workspace.run("train.fit")
+@pytest.fixture(scope="module")
+def ours(team: Team, chain, tmp_path_factory: pytest.TempPathFactory) -> Member:
+    """A workspace in which the whole chain has run through the server, after stage 1."""
+    root = tmp_path_factory.mktemp("server") / "workspace"
+    shutil.copytree(chain.root, root, ignore=shutil.ignore_patterns(".mlflow", "models", "model", "report"))
+    for gate in ("performance", "fairness", "behaviour", "parity"):
+        (root / f"build/verdicts/{gate}.json").unlink()
+    return member(type(chain)(root), team.url)
+
+
+def test_the_whole_chain_runs_through_a_server(ours: Member, team: Team) -> None:
+    """Fit, gates, report, bundle, promotion; stdout stays the result, and no store appears in the working tree."""
+    fitted = ours.run("train.fit")
     assert (0, "model-version=1\n") == (fitted.code, fitted.out), fitted.err
-    gates = [
-        [f"validation.{gate}", "--model-version", "1"] for gate in ("performance", "fairness", "behaviour", "parity")
-    ]
-    export = ["serve.export", "--model-version", "1", "--to", "build/model"]
-    report, promote = (["validation.report", "--model-version", "1"], ["train.promote", "--model-version", "1"])
-    ran = workspace.run_all(["train.fit"], *gates, report, export, promote, ["train.fit"])
-    assert [0] * 9 == [one.code for one in ran], [one.err for one in ran]
-    assert "model-version=1\nreused=true\n" == ran[0].out
+    assert "View run" in fitted.err  # MLflow's chatter, which it writes to stdout, has gone to the log
+    ran = ours.run_all(*CHAIN[3:], FIT)
+    assert [0] * (len(CHAIN) - 2) == [one.code for one in ran], [one.err for one in ran]
     assert "| none | version 1 |" in ran[-2].out
-    [kept] = (tmp_path / "kept").rglob("report.html")  # where the server keeps what promotion stored
-    assert kept.read_bytes() == (workspace.root / "build/report/index.html").read_bytes()
-    assert not (workspace.root / ".mlflow").exists()
-    saved = workspace.run("train.store", "save", "--to", "build/store")
+    assert "model-version=1\nreused=true\n" == ran[-1].out
+    assert not (ours.root / ".mlflow").exists()
+    [report] = team.objects("/report.html")
+    kept = team.s3.get_object(Bucket="mlflow", Key=report)["Body"].read()
+    assert kept == (ours.root / "build/report/index.html").read_bytes()
+
+
+def test_the_next_version_is_compared_with_the_first(ours: Member) -> None:
+    """A second model is judged against the champion that the server names, and takes its place."""
+    ours.change("config.py", '"max_iter": 100', '"max_iter": 90')
+    judges = [[name, flag, "2"] for name, flag, _ in JUDGES]
+    ran = ours.run_all(
+        FIT, *judges, ["validation.report", "--model-version", "2"], ["train.promote", "--model-version", "2"]
+    )
+    assert [0] * 7 == [one.code for one in ran], [one.err for one in ran]
+    assert "model-version=2\n" == ran[0].out
+    assert "version 1" in ran[1].out
+    assert "| version 1 | version 1 |" in ran[-1].out
+
+
+def test_a_server_leaves_nothing_to_carry(ours: Member) -> None:
+    """The travelling store knows that a server keeps the registry."""
+    saved = ours.run("train.store", "save", "--to", "build/store")
     assert "saved: the tracking server keeps the registry; nothing to carry\n" == saved.out
+
+
+def test_files_that_changed_behind_the_server_are_refused(ours: Member, team: Team) -> None:
+    """Whoever can write to the S3 store cannot put another model in the place of one that was judged."""
+    shutil.rmtree(ours.root / "build/models")
+    for graph in team.objects("/contract.json"):
+        body = team.s3.get_object(Bucket="mlflow", Key=graph)["Body"].read()
+        team.s3.put_object(Bucket="mlflow", Key=graph, Body=body.replace(b"years", b"hours"))
+    ran = ours.run("serve.export", "--model-version", "2", "--to", "build/again")
+    assert (2, "") == (ran.code, ran.out)
+    assert "model version 2 is damaged in the registry" in ran.err
+    assert "contract.json is not what the manifest lists" in ran.err
+    assert not (ours.root / "build/again").exists()

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from serve.bundle import MANIFEST
-from train import embedded, registry
-from train.travel import book, history, ledger
+from train import embedded, following, registry
+from train.embedded import DATABASE, STORE
+from train.travel import book, history, ledger, rows
 from train.travel.effects import CHALLENGER, CHAMPION, MARK, REMOVED, effects_of
 from train.travel.history import FAILED, INTENT
 from train.travel.ledger import DEPLOYMENT, PROMOTION, ROLLBACK, VERDICTS, Line
+from train.view import Version
 from validation.contract import Config
 from validation.pages.cells import cell_text
 from validation.script import Refusal, log
@@ -23,7 +25,7 @@ def verify(config: Config, head: str) -> str:
     hashes = {line.hash for line in lines}
     if head and head not in hashes | {ledger.START}:
         raise Refusal(f"the ledger of {len(lines)} line(s) does not hold {head[:12]}: it was rewritten since")
-    view = registry.follow(config)
+    view = following.follow(config)
     lines = book.lines()
     absent = 0
     for alias, number in _told(lines).items():
@@ -69,7 +71,7 @@ def live(config: Config, at: str) -> str:
             log(f"{at} is yet to come; this is what is live now")
         lines = history.until(lines, moment)
     else:
-        registry.follow(config)
+        following.follow(config)
         lines = book.lines()
     heads = ("what", "version", "model", "since", "by", "commit", "why", "run")
     rows = []
@@ -99,13 +101,13 @@ def live(config: Config, at: str) -> str:
 
 def of_version(config: Config, number: int) -> str:
     """Tell where a version comes from and what became of it."""
-    version = registry.follow(config).version(number)
+    version = following.follow(config).version(number)
     lines = book.lines()
     facts = [
         ("model", version.digest),
         *((name, version.tags.get(name, "")) for name in ("commit", "data-digest", "lock-digest", "test-part")),
         ("run", version.run_id),
-        *registry.run_facts(version),
+        *_run_facts(version),
         ("files", f"removed {version.tags[REMOVED]}" if REMOVED in version.tags else "kept"),
         ("reproduce", f"python -m train.fit --reproduce {number}"),
     ]
@@ -114,6 +116,17 @@ def of_version(config: Config, number: int) -> str:
     heads = ("line", "event", "facts", "time", "by", "commit", "why", "run")
     parts.append(_table(heads, [(str(line.number), line.event, _facts(line), *_who(line)) for line in about]))
     return "\n\n".join(parts)
+
+
+def _run_facts(version: Version) -> list[tuple[str, str]]:
+    """Return parameters, metrics and tags of the run that made a version, by name."""
+    if embedded.embedded():
+        with rows.opened(STORE / DATABASE) as connection:
+            return rows.run_facts(connection, version.run_id)
+    with registry.opened() as mlflow:
+        told = mlflow.MlflowClient().get_run(version.run_id).data
+    kinds = (("parameter", told.params), ("metric", told.metrics), ("tag", told.tags))
+    return [(f"{kind} {name}", str(value)) for kind, found in kinds for name, value in sorted(found.items())]
 
 
 def _facts(line: Line) -> str:

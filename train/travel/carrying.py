@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from train import embedded, registry
+from train import embedded, following, registry
 from train.embedded import ARTIFACTS, DATABASE, STORE
 from train.travel import book, content
 from train.travel.content import BASE, CORE
@@ -14,7 +14,7 @@ from validation.script import Refusal, replaceable, writing_folder
 def save(config: Config, folder: Path) -> str:
     """Write the store here to a folder, with the files of versions that are here; return what it holds, in words."""
     replaceable(folder)
-    view = registry.follow(config)
+    view = following.follow(config)
     local = embedded.embedded()
     if local and not (STORE / DATABASE).is_file():
         raise Refusal("there is no store in .mlflow/ to save; `make fit` begins one")

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from train import registry
+from train import following
 from train.travel import book, content, history, restoring, saving
 from train.travel.effects import REMOVED
 from train.travel.ledger import COMPACTION, PROMOTION, Line
@@ -30,7 +30,7 @@ def needed(view: View, lines: Sequence[Line]) -> set[int]:
 def compact(config: Config, remote: str) -> str:
     """Remove the files of versions that nothing needs from the branch and from here; return what went, in words."""
     restoring.restore(config, remote, replace=False)
-    view, lines = registry.follow(config), book.lines()
+    view, lines = following.follow(config), book.lines()
     keep = needed(view, lines)
     gone = [one for one in view.versions.values() if one.number not in keep and REMOVED not in one.tags]
     if not gone:

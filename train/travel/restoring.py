@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from serve.bundle import MANIFEST
-from train import embedded
+from train import embedded, following
 from train.embedded import STORE
 from train.travel import book, content, ledger
+from train.travel.effects import ANCHOR, CHAMPION
 from train.travel.origin import Origin, find
 from train.view import Version
 from validation import contract
@@ -39,7 +40,7 @@ def restore(config: Config, remote: str, replace: bool) -> str:
             known = content.base()
             ledger.must_hold(saved.lines, known["lines"], known["head"], f"the branch {origin.branch}")
             have = {line.id for line in saved.lines}
-            here = registry.follow(config).versions if (STORE / embedded.DATABASE).is_file() else {}
+            here = following.follow(config).versions if (STORE / embedded.DATABASE).is_file() else {}
             unsaved = [line for line in book.lines() if line.id not in have]
             if unsaved:
                 raise Refusal(
@@ -49,9 +50,8 @@ def restore(config: Config, remote: str, replace: bool) -> str:
         content.install(saved, commit)
     view = registry.view(config)
     live = {number: view.versions[number] for number in view.aliases.values() if number in view.versions}
-    bring_files(
-        [version for name in ("champion", "anchor") if (version := live.get(view.aliases.get(name, 0)))], origin
-    )
+    wanted = {view.aliases.get(name, 0) for name in (CHAMPION, ANCHOR)}
+    bring_files([version for number, version in live.items() if number in wanted], origin)
     return f"{len(view.versions)} version(s), {len(saved.lines)} line(s) of the ledger"
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from serve.bundle import KEPT_BACK
-from train import registry
+from train import following, registry
 from train.embedded import STORE, embedded, inside
 from train.travel import book, content, ledger
 from train.travel.effects import REMOVED
@@ -41,7 +41,7 @@ def save(config: Config, remote: str = "origin") -> str:
         raise Refusal("there is no store in .mlflow/ to save; `make fit` begins one")
     origin = find(config.registry.branch, remote)
     with FileLock(STORE / "save.lock"):
-        registry.follow(config)
+        following.follow(config)
         for attempt in range(config.registry.tries):
             said = _try(config, origin)
             if said is not None:
