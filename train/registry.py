@@ -3,7 +3,7 @@
 `MLFLOW_TRACKING_URI` unset: the embedded store, SQLite and artifacts under `.mlflow/` of the working tree. Set: that
 server. Reading the embedded store does not import MLflow, which takes three seconds: its rows are read as they are.
 
-What happens to a version is written into the ledger first; the registry follows it, see train.following.
+What happens to a version is written into the ledger first, see train.following.
 """
 
 import contextlib

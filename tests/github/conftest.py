@@ -24,8 +24,10 @@ def act(tmp_path: Path) -> Callable[..., Run]:
     if why := absent():
         pytest.skip(why)
 
-    def run(checkout: Path, workflow: str, event: str, payload: dict[str, Any] | None = None) -> Run:
-        done = run_act(checkout, tmp_path / "scratch", workflow, event, payload)
+    def run(
+        checkout: Path, workflow: str, event: str, payload: dict[str, Any] | None = None, scratch: str = "scratch"
+    ) -> Run:
+        done = run_act(checkout, tmp_path / scratch, workflow, event, payload)
         sys.stdout.write(done.said()[-20_000:] or done.log[-3000:])
         return done
 

@@ -1,18 +1,22 @@
 """pipeline.yml, run under act: what a good commit leaves behind, and where a bad one stops."""
 
+import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pandas
 import pytest
 
-from tests.github.act import Run
+from tests.github.act import Run, copy_tree
+from tests.infra.fake_forge import FakeForge, serving
 
 pytestmark = pytest.mark.act
 
 GATES = ("performance", "fairness", "behaviour", "parity")
 STAGE_1 = {"tests": "success", "data/schema": "success", "data/dataset": "success"}
 JUDGED = dict.fromkeys((f"gates/{gate}" for gate in (*GATES, "report")), "success")
+LATER = ("train/fit", "claim/claim", "record/record", "image/image", "deploy/deploy", "deploy/promote", "all-green")
 VERDICTS = {f"verdict-{gate}" for gate in ("schema", "dataset", *GATES)}
 
 
@@ -24,27 +28,69 @@ def files(artifacts: Path) -> dict[str, set[str]]:
     }
 
 
-def test_a_good_commit_is_judged_served_and_promoted(checkout: Path, act: Callable[..., Run]) -> None:
-    """Every job succeeds, each stage finds what the one before it left, and the alias moves at the end."""
-    run = act(checkout, "pipeline.yml", "push")
-    wanted = STAGE_1 | JUDGED | dict.fromkeys(
-        ("train/fit", "image/image", "deploy/deploy", "deploy/promote", "all-green"), "success"
-    )  # fmt: skip
-    assert (0, wanted) == (run.code, run.jobs)
-    assert ["make lint: success", "make test: success"] == run.steps["tests"][-2:]
-    assert "1" == run.outputs["train/fit"]["model-version"]
+def approved(checkout: Path, forge: FakeForge) -> Path:
+    """Let promotion ask an API in this process who approved; act knows the platform's own address only."""
+    path = checkout / ".github/workflows/stage-5-deploy.yml"
+    before, step, after = path.read_text().rpartition("          MODEL_VERSION:")
+    assert "train.promote" in after
+    place = f"          GITHUB_API_URL: {forge.url}\n          GITHUB_REPOSITORY: owner/name\n"
+    path.write_text(before + place + step + after)
+    return checkout
 
-    left = files(run.artifacts)
-    assert VERDICTS | {"data-docs", "registry", "report", "bundle", "registry-promoted"} == left.keys()
-    assert all({f"{name.removeprefix('verdict-')}.json"} == left[name] for name in VERDICTS)
-    assert {"manifest.json", "release.json", "model/model.onnx"} <= left["bundle"]
-    for job in ("data/schema", "data/dataset", *JUDGED, "deploy/deploy"):
-        assert "|" in run.summaries[job], f"{job} wrote no table"
-    assert "| none | version 1 |" in run.summaries["deploy/promote"]
 
-    built = {"context": ".", "file": "serve/Dockerfile", "push": "false", "load": "true", "tags": "service:1"}
-    assert ["docker/setup-buildx-action", "docker/build-push-action"] == [call["action"] for call in run.calls]
-    assert built.items() <= {key.lower(): value for key, value in run.calls[1]["with"].items()}.items()
+def on_branch(remote: Path, name: str) -> str:
+    """Read a file of the registry's branch."""
+    command = ["git", "--git-dir", str(remote), "show", f"ml-registry:{name}"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def test_commits_follow_each_other_and_the_button_goes_back(
+    checkout: Path, tmp_path: Path, act: Callable[..., Run]
+) -> None:
+    """A good commit is judged, served and promoted; the next is compared with it; rollback.yml puts it back.
+
+    Runs share nothing but the repository: the second finds the champion on the branch that the first one began.
+    """
+    remote = tmp_path / "owner/name.git"
+    with serving(FakeForge()) as forge:
+        run = act(approved(checkout, forge), "pipeline.yml", "push")
+        good = dict.fromkeys((*STAGE_1, *JUDGED, *LATER), "success")
+        assert (0, good) == (run.code, run.jobs)
+        assert ["make lint: success", "make test: success"] == run.steps["tests"][-2:]
+        assert "1" == run.outputs["train/fit"]["model-version"] == run.outputs["claim/claim"]["model-version"]
+        left = files(run.artifacts)
+        assert VERDICTS | {"data-docs", "registry-fitted", "registry", "report", "bundle"} == left.keys()
+        assert all({f"{name.removeprefix('verdict-')}.json"} == left[name] for name in VERDICTS)
+        assert {"manifest.json", "release.json", "model/model.onnx"} <= left["bundle"]
+        for job in ("data/schema", "data/dataset", *JUDGED, "record/record", "deploy/deploy"):
+            assert "|" in run.summaries[job], f"{job} wrote no table"
+        assert "| none | version 1 |" in run.summaries["deploy/promote"]
+        built = {"context": ".", "file": "serve/Dockerfile", "push": "false", "load": "true", "tags": "service:1"}
+        assert ["docker/setup-buildx-action", "docker/build-push-action"] == [call["action"] for call in run.calls]
+        assert built.items() <= {key.lower(): value for key, value in run.calls[1]["with"].items()}.items()
+
+        again = approved(copy_tree(tmp_path / "again"), forge)
+        config = (again / "config.py").read_text()
+        (again / "config.py").write_text(config.replace('"max_iter": 100', '"max_iter": 90'))
+        run = act(again, "pipeline.yml", "push", scratch="scratch-2")
+        assert (0, good) == (run.code, run.jobs)
+        assert "2" == run.outputs["claim/claim"]["model-version"]
+        assert "lost to the champion | version 1" in run.summaries["gates/performance"]
+        assert "| version 1 | version 1 |" in run.summaries["deploy/promote"]
+    told = [json.loads(line) for line in on_branch(remote, "ledger.jsonl").splitlines()]
+    commit = ["registration", "verdicts", "deployment", "deployment", "promotion"]
+    assert ["beginning", *commit, *commit] == [line["event"] for line in told]
+
+    button = {"inputs": {"environment": "local", "version": "", "reason": "it errs"}}
+    run = act(copy_tree(tmp_path / "third"), "rollback.yml", "workflow_dispatch", button, scratch="scratch-3")
+    assert (0, {"rollback": "success"}) == (run.code, run.jobs)
+    assert "| it errs |" in run.summaries["rollback"]
+    told = [json.loads(line) for line in on_branch(remote, "ledger.jsonl").splitlines()]
+    assert [("rollback", "intent", 1), ("rollback", "live", 1)] == [
+        (line["event"], line["facts"]["phase"], line["facts"]["unit"]["version"]) for line in told[-2:]
+    ]
+    assert {1} == {json.loads(on_branch(remote, "aliases.json"))[name]["version"] for name in ("champion", "local")}
+    assert "| local | 1 |" in on_branch(remote, "README.md")
 
 
 def test_a_poisoned_row_stops_the_chain_at_stage_1(checkout: Path, act: Callable[..., Run]) -> None:
@@ -67,7 +113,7 @@ def test_a_model_that_misses_a_bound_is_neither_packed_nor_deployed(checkout: Pa
     (checkout / "config.py").write_text(tightened)
     run = act(checkout, "pipeline.yml", "push")
     red = {"gates/performance": "failure", "gates/report": "failure"}
-    assert (1, STAGE_1 | {"train/fit": "success"} | JUDGED | red) == (run.code, run.jobs)
-    assert VERDICTS | {"data-docs", "registry", "report"} == files(run.artifacts).keys()
+    assert (1, STAGE_1 | {"train/fit": "success", "claim/claim": "success"} | JUDGED | red) == (run.code, run.jobs)
+    assert VERDICTS | {"data-docs", "registry-fitted", "registry", "report"} == files(run.artifacts).keys()
     assert "0.999" in run.summaries["gates/report"]
     assert [] == run.calls

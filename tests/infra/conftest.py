@@ -21,7 +21,7 @@ from infra.containers import Containers
 from infra.supervised import Supervised
 from serve import smoke
 from serve.bundle import seal
-from train import embedded, registry
+from train import embedded, following, registry
 from train.travel import book
 from train.travel.effects import effects_of
 from train.view import Version, View
@@ -101,7 +101,7 @@ def store(tmp_path, monkeypatch):
     monkeypatch.setattr(registry, "BUILD", tmp_path / "build")
     monkeypatch.setattr(rollback, "PUT_BACK", tmp_path / "build/rollback")
     monkeypatch.setattr(registry, "view", lambda _: View(made.versions, made.aliases))
-    monkeypatch.setattr(registry, "follow", lambda _: made.follow())
+    monkeypatch.setattr(following, "follow", lambda _: made.follow())
     monkeypatch.setenv("GITHUB_ACTOR", "ada")
     monkeypatch.setenv("GITHUB_SHA", "c" * 40)
     return made

@@ -21,6 +21,8 @@ class FakeForge:
     comments: list[dict[str, Any]] = field(default_factory=list)
     calls: list[tuple[str, str, dict[str, Any] | None]] = field(default_factory=list)
     tokens: set[str] = field(default_factory=set)
+    approvals: list[dict[str, Any]] = field(default_factory=list)  # of every run
+    author: str = "ann"  # of every commit
     failing: dict[str, list[int]] = field(default_factory=dict)  # statuses that a method gives first
     url: str = ""
 
@@ -34,6 +36,10 @@ class FakeForge:
         if parts.path == f"/repos/{REPOSITORY}/pulls":
             [head] = parse_qs(parts.query)["head"]
             return 200, [one for one in self.pulls if one["head"]["label"] == head][(page - 1) * 100 : page * 100]
+        if re.fullmatch(rf"/repos/{REPOSITORY}/actions/runs/\d+/approvals", parts.path):
+            return 200, self.approvals
+        if re.fullmatch(rf"/repos/{REPOSITORY}/commits/[0-9a-f]+", parts.path):
+            return 200, {"author": {"login": self.author}}
         if found := re.fullmatch(rf"/repos/{REPOSITORY}/issues/(\d+)/comments", parts.path):
             if method == "GET":
                 return 200, self.comments[(page - 1) * 100 : page * 100]

@@ -12,7 +12,7 @@ from infra import machine, process, rollback
 from infra import place as places
 from infra.containers import Containers
 from serve import smoke
-from train import registry
+from train import following
 from train.travel import book, history
 from train.travel.history import FAILED, INTENT, LIVE
 from train.travel.ledger import DEPLOYMENT, RELEASE, ROLLBACK
@@ -171,7 +171,7 @@ def test_aliases_that_cannot_follow_are_said_and_completed(store, ways, three, m
         raise OutsideError("the store is away")
 
     with monkeypatch.context() as patch:
-        patch.setattr(registry, "follow", fail)
+        patch.setattr(following, "follow", fail)
         assert 3 == ways.roll_back()
         assert "what serves in local is in the ledger, but the registry could not follow it: the store is away" in (
             capsys.readouterr().err

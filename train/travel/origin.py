@@ -19,6 +19,7 @@ from train.travel.ledger import actor
 from validation.script import BUILD, ROOT, OutsideError, Refusal
 
 SECONDS = 180.0  # for one call of git
+FOLDER = BUILD / "registry.git"  # what was fetched; it can be fetched again
 LOST = re.compile(r"fetch first|non-fast-forward|cannot lock ref|failed to update ref|incorrect old value|stale info")
 UNWANTED = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR")  # of a hook
 
@@ -29,11 +30,6 @@ class Origin:
 
     url: str
     branch: str
-
-    @property
-    def folder(self) -> Path:
-        """Where what was fetched lies; it can be fetched again."""
-        return BUILD / "registry.git"
 
     @property
     def name(self) -> str:
@@ -121,18 +117,16 @@ class Origin:
         raise OutsideError(f"the remote refused the branch {branch or self.branch}: {_last(said)}")
 
     def _prepare(self) -> None:
-        if not (self.folder / "config").is_file():
-            self.folder.parent.mkdir(parents=True, exist_ok=True)
-            fresh = Path(tempfile.mkdtemp(prefix=".registry.git.", dir=self.folder.parent))
+        if not (FOLDER / "config").is_file():
+            FOLDER.parent.mkdir(parents=True, exist_ok=True)
+            fresh = Path(tempfile.mkdtemp(prefix=".registry.git.", dir=FOLDER.parent))
             self._run(["init", "--quiet", "--bare", str(fresh)], outside=True)
-            shutil.rmtree(self.folder, ignore_errors=True)
-            fresh.rename(self.folder)
+            shutil.rmtree(FOLDER, ignore_errors=True)
+            fresh.rename(FOLDER)
         self._git("config", "remote.origin.url", self.url)
 
     def _has(self, commit: str) -> bool:
-        return (self.folder / "config").is_file() and self._run(
-            ["cat-file", "-e", f"{commit}^{{tree}}"]
-        ).returncode == 0
+        return (FOLDER / "config").is_file() and self._run(["cat-file", "-e", f"{commit}^{{tree}}"]).returncode == 0
 
     def _fetch(self, *what: str, given: str | None = None) -> None:
         options = ["-c", "fetch.negotiationAlgorithm=noop", "fetch", "--quiet", "--depth=1", "--no-tags"]
@@ -161,7 +155,7 @@ class Origin:
     ) -> "subprocess.CompletedProcess[str]":
         environment = {name: value for name, value in os.environ.items() if name not in UNWANTED}
         environment |= {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"} | self._credential() | dict(more or {})
-        place = [] if outside else ["--git-dir", str(self.folder)]
+        place = [] if outside else ["--git-dir", str(FOLDER)]
         try:
             return subprocess.run(
                 ["git", *place, *command], cwd=BUILD, env=environment, input=given, text=True, timeout=SECONDS,
@@ -187,9 +181,8 @@ class Origin:
 
 
 def _last(said: str) -> str:
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
-    told = [line for line in lines if re.match(r"(fatal|error|remote|!)", line)] or lines
-    return told[-1] if told else "git said nothing"
+    lines = [line.strip() for line in said.splitlines() if line.strip()] or ["git said nothing"]
+    return ([line for line in lines if re.match(r"(fatal|error|remote|!)", line)] or lines)[-1]
 
 
 def find(branch: str, remote: str = "origin") -> Origin:
