@@ -27,6 +27,7 @@ from validation.script import Refusal, log
 from validation.steps import step
 
 LONGEST_PAUSE = 8.0  # seconds
+LARGEST = 100_000_000  # bytes of a file; the platform refuses more, and the database grows with every version
 
 
 def save(config: Config, remote: str = "origin") -> str:
@@ -85,7 +86,7 @@ def _try(config: Config, origin: Origin) -> str | None:
         content.pack(merged, config, view, lines, whose)
         saved = content.check(merged, config, "the store to be saved")
         core = {path.name: path for path in merged.iterdir()}
-        _must_fit(core, config)
+        _must_fit(core, LARGEST)
         commit = origin.commit(head, origin.objects(core) | changes, _message(new), fresh=theirs is None)
         step("committed")
         if head and theirs is None and not _set_aside(origin, head):
@@ -111,17 +112,18 @@ def _files(origin: Origin, config: Config, view: View, head: str | None) -> dict
             for path in sorted(folder.rglob("*")):
                 if path.is_file() and path.name not in KEPT_BACK and not path.name.startswith("."):
                     here[f"{version.files}/{path.relative_to(folder).as_posix()}"] = path
-    _must_fit(here, config)
+    _must_fit(here, config.registry.max_file_bytes)
     new = {name: it for name, it in origin.objects(here).items() if there.get(name) != it}
     return new | dict.fromkeys(gone)
 
 
-def _must_fit(files: dict[str, Path], config: Config) -> None:
+def _must_fit(files: dict[str, Path], most: int) -> None:
     for name, path in files.items():
-        if (size := path.stat().st_size) > config.registry.max_file_bytes:
+        if (size := path.stat().st_size) > most:
+            why = "REGISTRY.max_file_bytes allows" if most < LARGEST else "the platform takes"
             raise Refusal(
-                f"{name} has {size:,} bytes, and REGISTRY.max_file_bytes allows {config.registry.max_file_bytes:,} on"
-                " the branch: make it smaller, or keep the registry on a server (MLFLOW_TRACKING_URI)"
+                f"{name} has {size:,} bytes, and {why} {most:,} on the branch: make it smaller, or keep the registry on"
+                " a server (MLFLOW_TRACKING_URI)"
             )
 
 
