@@ -145,17 +145,17 @@ def _test_metrics(folder: Path, parts: "Parts", config: Config) -> dict[str, flo
     return {f"test_{name}": measure(name, outcome, outputs) for name in PERFORMANCE_METRICS[config.target.kind]}
 
 
-def _is_whole(version: Version) -> bool:
-    """Tell whether a version's files are what was registered; one that is damaged is not used again."""
+def _lacking(version: Version) -> list[str] | None:
+    """Name the files of a version that are not here; None where others are damaged, so that it is not used again."""
     try:
         folder = registry.model_folder(version)
     except Refusal as damage:
         log(f"{damage}; it is fitted again")
-        return False
+        return None
     absent = [name for name in KEPT_BACK if not (folder / name).is_file()]
     if absent:
         log(f"{', '.join(absent)} of version {version.number} does not travel on the branch; it is fitted again")
-    return not absent
+    return absent
 
 
 @door
@@ -173,13 +173,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     mark = fingerprint(config, data)
     seen = following.follow(config)
     known = [version for version in seen.versions.values() if version.fingerprint == mark]
-    same = [version for version in known if _is_whole(version)]
-    number = max(version.number for version in same) if same else fit(config, data, mark, known)
+    lacking = {version.number: _lacking(version) for version in known}
+    same = [version for version in known if lacking[version.number] == []]
+    again = [version for version in known if lacking[version.number]]
+    number = max(version.number for version in same) if same else fit(config, data, mark, again)
     if number in seen.versions and seen.aliases.get("challenger") != number:
         following.challenge(config, number)
     following.follow(config)
     result(f"model-version={number}")
-    if number in {version.number for version in known}:
+    if number in lacking:
         log(f"nothing that fit reads has changed since version {number} was fitted; no other one is made")
         result("reused=true")
     return 0

@@ -30,7 +30,7 @@ def test_the_whole_chain_runs_through_a_server(ours: Member, team: Team) -> None
     assert [0] * (len(CHAIN) - 2) == [one.code for one in ran], [one.err for one in ran]
     assert "| none | version 1 |" in ran[-2].out
     assert "model-version=1\nreused=true\n" == ran[-1].out
-    assert not (ours.root / ".mlflow").exists()
+    assert not (ours.root / ".mlflow/mlflow.db").exists()
     [report] = team.objects("/report.html")
     kept = team.s3.get_object(Bucket="mlflow", Key=report)["Body"].read()
     assert kept == (ours.root / "build/report/index.html").read_bytes()
@@ -52,7 +52,7 @@ def test_the_next_version_is_compared_with_the_first(ours: Member) -> None:
 def test_a_server_leaves_nothing_to_carry(ours: Member) -> None:
     """The travelling store knows that a server keeps the registry."""
     saved = ours.run("train.store", "save", "--to", "build/store")
-    assert "saved: the tracking server keeps the registry; nothing to carry\n" == saved.out
+    assert "saved: the ledger; the tracking server keeps the registry\n" == saved.out
 
 
 def test_files_that_changed_behind_the_server_are_refused(ours: Member, team: Team) -> None:
