@@ -29,8 +29,8 @@ for number in (1, 2, 3, 4, 5):
 with registry.opened() as mlflow:
     for number in "25":
         mlflow.MlflowClient().delete_model_version(config.model.name, number)
-for alias, number in {"anchor": 1, "champion": 3, "challenger": 4}.items():
-    registry.set_alias(config, alias, number)
+    for alias, number in {"anchor": 1, "champion": 3, "challenger": 4}.items():
+        mlflow.MlflowClient().set_registered_model_alias(config.model.name, alias, number)
 """
 MIGRATE = """
 import sys

@@ -16,7 +16,7 @@ QUICK = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_BACKOFF_FA
 FIT = """
 import shutil, sys
 from pathlib import Path
-from train import registry
+from train import following, registry
 from train.view import Run
 from validation import contract
 from validation.script import door, result
@@ -27,9 +27,7 @@ def main(argv):
         [folder] = Path("build/models").iterdir()
         mark = {"fingerprint": "f", "model-digest": folder.name}
         registry.register(config, folder, Run({"p": 1}, {"m": 0.5}, mark, "d" * 64, "data"), mark)
-    versions = registry.view(config).versions
-    if seen.aliases.get("challenger") != max(versions):
-        registry.set_alias(config, "challenger", max(versions))
+    versions = following.follow(config).versions
     shutil.move("build/models", "build/kept")
     whole = [registry.model_folder(one).name == one.digest for one in versions.values()]
     shutil.rmtree("build/models")
