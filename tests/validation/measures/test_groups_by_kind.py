@@ -47,7 +47,9 @@ def test_a_row_has_the_group_of_its_values(toy) -> None:
     names = names_of(own.rows, ("group", "side"), config)
     assert np.dtype(object) == names.dtype
     assert {"", "x & l", "y & l", "x & (missing)", "y & (missing)"} == set(names)
-    assert ((own.rows["side"] == "canary-5d1c").to_numpy() == (names == "")).all()
+    turned = names_of(own.rows, ("side", "group"), config)
+    for named in (names, turned):
+        assert ((own.rows["side"] == "canary-5d1c").to_numpy() == (named == "")).all()
     lines = judge(own, config)
     assert "canary" not in str(lines) + to_json(evidence(lines, config))
 
