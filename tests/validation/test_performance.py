@@ -159,6 +159,15 @@ def test_a_line_without_a_loss_says_whom_it_is_about(candidate, made, config, pa
     ] == lines
 
 
+def test_what_is_drawn_is_drawn_by_the_seed_of_the_config(candidate, made, config, monkeypatch) -> None:
+    """Intervals of figures and of losses: the same verdict for the same model, whatever the metric."""
+    seeds = []
+    monkeypatch.setattr("validation.measures.paired.interval", lambda *given: seeds.append(given[-1]) or (0.0, 1.0))
+    monkeypatch.setattr("validation.measures.paired.lost", lambda *given: seeds.append(given[-1]) or (0.0, (0.0, 0.0)))
+    judge(candidate(made("default"), made("label_noise", label_noise)), config)
+    assert [config.seed] * len(config.performance) == seeds
+
+
 def trees(made, config, number: int):
     return made(f"{number} trees", model=replace(config.model, parameters={"max_iter": number}))
 
