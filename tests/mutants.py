@@ -11,6 +11,7 @@ It works in build/mutants, a copy; mutmut forks a process a mutant, so heavy imp
 
 import ast
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -47,7 +48,8 @@ def prepare() -> None:
 def mutmut(*arguments: str) -> str:
     """Run mutmut in the copy; return what it prints."""
     command = [sys.executable, "-m", "mutmut", *arguments]
-    done = subprocess.run(command, cwd=COPY, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    alone = os.environ | {"OMP_NUM_THREADS": "1"}  # a process a core: threads of their own would only wait
+    done = subprocess.run(command, cwd=COPY, env=alone, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if done.returncode:
         print("\n".join(re.split(r"[\r\n]", done.stdout)[-40:]), file=sys.stderr)
         raise SystemExit(2)

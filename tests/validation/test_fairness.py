@@ -163,6 +163,16 @@ def test_many_empty_intersections_are_named_in_short(rows, config) -> None:
     assert line.group.endswith("Female & value 09 and 14 more")
 
 
+def test_ten_empty_intersections_are_all_named(rows, config) -> None:
+    """None is left to be counted."""
+    [race] = [column for column in config.features if column.name == "race"]
+    values = (*race.values, *(f"value {place}" for place in range(5)))
+    features = tuple(replace(race, values=values) if column is race else column for column in config.features)
+    measures = groups_of(rows, replace(config, features=features), lambda outcome: outcome)
+    [line] = [line for line in measures if line.measure == "intersections without a row"]
+    assert (10.0, True) == (line.value, line.group.endswith("Male & value 4"))
+
+
 DAY = date(2026, 11, 24)
 
 
@@ -401,10 +411,12 @@ def test_intervals_lie_where_the_groups_are(kind) -> None:
         assert apart - 0.1 < low < apart < high < apart + 0.1 or abs(low - apart) + abs(high - apart) < 0.12
 
 
-def test_where_a_draw_is_undefined_the_interval_is_unknown() -> None:
-    """A group without positives has no true positive rate, and no warning is printed."""
+@pytest.mark.parametrize("metric", ["equal_opportunity_difference", "demographic_parity_ratio"])
+def test_where_a_draw_is_undefined_the_interval_is_unknown(metric) -> None:
+    """Without positives there is no true positive rate, without a choice no ratio; and no warning is printed."""
     outcome, groups = np.array([0.0, 0, 0, 1, 1, 0]), np.array(["a", "a", "a", "b", "b", "b"])
+    choice = outcome * (metric != "demographic_parity_ratio")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        ends = disparity_interval("equal_opportunity_difference", "binary", outcome, outcome, groups, seed=1)
+        ends = disparity_interval(metric, "binary", outcome, choice, groups, seed=1)
     assert np.isnan(ends).all()

@@ -9,10 +9,13 @@ import pytest
 
 from serve.model import Model
 from train.view import Version, View
+from validation.gate import Measure, judged
+from validation.judged import judge_rows
 from validation.measures.metrics import MEANS, METRICS, measure, roc_auc
+from validation.measures.paired import interval, lost
 from validation.performance import _window, judge
 from validation.script import Refusal
-from validation.words.bounds import Gate
+from validation.words.bounds import Bound, Gate
 from validation.words.columns import Number
 
 
@@ -106,6 +109,63 @@ def test_a_champion_of_another_test_part_starts_the_line_anew(candidate, made, c
     other = replace(proposed, champion=replace(proposed.champion, tags={"test-part": "another"}))
     assert {"pass", "fail"} >= set(verdicts(judge(proposed, config).measures).values())
     assert "another test part" in judge(other, config).measures[2].why
+
+
+def test_every_line_is_as_it_should_be(candidate, made, config, parts, monkeypatch) -> None:
+    """Measure, version, value, bound, rows, reason, interval and the opponent's figure, in the order of config.py."""
+    floor, loss = Gate("accuracy", at_least=0.5, why="why 1"), Gate("log_loss", lose_at_most=0.5, why="why 2")
+    settings = replace(config, performance=(floor, loss))
+    folders = made("default"), trees(made, config, 50), made("label_noise", label_noise)
+    proposed = candidate(*folders)
+    part = {"tags": {"test-part": "p"}}
+    names = ("version", "champion", "anchor")
+    proposed = replace(proposed, looks=7, **{name: replace(getattr(proposed, name), **part) for name in names})
+    asked = []
+    monkeypatch.setattr("validation.judged.judging_parts", lambda given: asked.append(given) or parts)
+    measures = judge(proposed, settings).measures
+    assert [settings] == asked
+    outcome, n = judge_rows(folders[0], parts.test, config).outcome, len(parts.test)
+    ours, champions, anchors = (judge_rows(folder, parts.test, config).outputs for folder in folders)
+    value, ends = measure("accuracy", outcome, ours), interval("accuracy", outcome, ours, config.seed)
+    lines = [judged("accuracy", "", value, floor.bound, n, "why 1", ends, measure("accuracy", outcome, champions))]
+    for number, name, theirs in ((2, "champion", champions), (1, "anchor", anchors)):
+        value, ends = lost("log_loss", False, outcome, theirs, ours, config.seed)
+        figure = measure("log_loss", outcome, theirs)
+        title, group = f"log_loss lost to the {name}", f"version {number}"
+        lines.append(judged(title, group, value, loss.bound, n, "why 2", ends, figure))
+    title, why = "models this test part has judged", measures[-1].why
+    assert [*lines, judged(title, "", 7, Bound(at_most=config.looks), n, why)] == measures
+
+
+def test_a_line_without_a_loss_says_whom_it_is_about(candidate, made, config, parts) -> None:
+    """No champion yet, the champion itself, or one that cannot be compared: version, bound, rows and the reason."""
+    floor, loss, n = (
+        Gate("accuracy", at_least=0.5, why="w"),
+        Gate("log_loss", lose_at_most=0.5, why="w"),
+        len(parts.test),
+    )
+    settings = replace(config, performance=(floor, loss))
+    first = candidate(made("default"))
+    same = replace(first, champion=first.version)
+    other = replace(
+        same, champion=replace(first.version, tags={"test-part": "another"}), champion_folder=made("default")
+    )
+    lines = [judge(proposed, settings).measures[1] for proposed in (first, same, other)]
+    unlike = "the line starts anew: another test part; the champion may have been fitted on these rows"
+    assert [
+        Measure(loss.measure, "", None, loss.bound, n, "first", "there is no champion yet: nothing to lose against"),
+        Measure(loss.measure, "version 3", 0.0, loss.bound, n, "same", "the candidate is the champion, byte for byte"),
+        Measure(loss.measure, "version 3", None, loss.bound, n, "first", unlike),
+    ] == lines
+
+
+def test_what_is_drawn_is_drawn_by_the_seed_of_the_config(candidate, made, config, monkeypatch) -> None:
+    """Intervals of figures and of losses: the same verdict for the same model, whatever the metric."""
+    seeds = []
+    monkeypatch.setattr("validation.measures.paired.interval", lambda *given: seeds.append(given[-1]) or (0.0, 1.0))
+    monkeypatch.setattr("validation.measures.paired.lost", lambda *given: seeds.append(given[-1]) or (0.0, (0.0, 0.0)))
+    judge(candidate(made("default"), made("label_noise", label_noise)), config)
+    assert [config.seed] * len(config.performance) == seeds
 
 
 def trees(made, config, number: int):

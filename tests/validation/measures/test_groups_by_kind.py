@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from validation.gate import shown
 from validation.measures.groups import evidence, judge_groups, names_of
 from validation.script import to_json
 from validation.words.bounds import Gate
@@ -44,8 +45,11 @@ def test_a_row_has_the_group_of_its_values(toy) -> None:
     """And one that holds an undeclared value has none: it is named nowhere."""
     own, config = toy("binary", spoil=lambda frame: frame.assign(side=frame["side"].replace("r", "canary-5d1c")))
     names = names_of(own.rows, ("group", "side"), config)
+    assert np.dtype(object) == names.dtype
     assert {"", "x & l", "y & l", "x & (missing)", "y & (missing)"} == set(names)
-    assert ((own.rows["side"] == "canary-5d1c").to_numpy() == (names == "")).all()
+    turned = names_of(own.rows, ("side", "group"), config)
+    for named in (names, turned):
+        assert ((own.rows["side"] == "canary-5d1c").to_numpy() == (named == "")).all()
     lines = judge(own, config)
     assert "canary" not in str(lines) + to_json(evidence(lines, config))
 
@@ -96,7 +100,7 @@ def test_one_output_that_is_no_number_fails_every_gate(toy, kind) -> None:
     lines = judge_groups(own.rows, own.outcome, choice, config)
     assert {("fail", "an output is not a number")} == {(line.verdict, line.why) for line in lines if line.bound}
     rates = [line for line in lines if line.verdict == "shown" and line.measure != "rows of the group"]
-    assert {None} == {line.value for line in rates}
+    assert {(None, "an output is no number")} == {(line.value, line.why) for line in rates}
 
 
 def test_a_model_that_errs_for_one_group_fails(toy) -> None:
@@ -119,3 +123,17 @@ def test_rates_of_few_rows_are_withheld_where_values_are(toy, show, told) -> Non
     rates = [line for line in lines if line.group == "group: x" and line.measure != "rows of the group"]
     assert any(line.value is not None for line in rates) == told
     assert any(one["group"] == "x" for one in evidence(lines, config)["groups"]) == told
+
+
+@pytest.mark.parametrize("few", [19, 20])
+def test_twenty_rows_are_enough_to_tell_a_rate(toy, few) -> None:
+    """Of nineteen the line is there, without a figure, and says why."""
+    own, config = toy(
+        "binary", spoil=lambda frame: frame.drop(frame.index[frame["group"] == "x"][few:]), show_values=False
+    )
+    [line] = [line for line in judge(own, config) if (line.group, line.measure) == ("group: x", "selection rate")]
+    why = "not told of fewer than 20 rows: it would say what they hold"
+    if few == 20:
+        assert (True, "told, not judged by itself") == (line.value is not None, line.why)
+    else:
+        assert shown("selection rate", "group: x", None, 19, why) == line

@@ -1,5 +1,7 @@
 """Each metric is the usual one."""
 
+import warnings
+
 import numpy as np
 import pytest
 import sklearn.metrics as sk
@@ -59,8 +61,24 @@ def test_a_sure_error_costs_a_finite_loss() -> None:
 
 @pytest.mark.parametrize(("outcome", "rows"), [(1.0, 2), (0.0, 2)])
 def test_one_label_alone_has_no_ranking(outcome, rows) -> None:
-    """Positives and negatives are both needed."""
-    assert np.isnan(measure("roc_auc", np.full(rows, outcome), SCORES[:rows]))
+    """Positives and negatives are both needed; no warning is printed."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert np.isnan(measure("roc_auc", np.full(rows, outcome), SCORES[:rows]))
+
+
+def test_outputs_that_are_no_numbers_have_no_ranking() -> None:
+    """Nor is one guessed from those that are."""
+    assert np.isnan(METRICS["roc_auc"](BINARY, np.where(np.arange(400)[:, None] == 7, np.inf, SCORES)))
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "mae"])
+def test_one_row_is_enough_for_a_figure(metric) -> None:
+    """Of none there is nothing, and no warning."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        one, none = measure(metric, np.ones(1), np.eye(2)[1:]), measure(metric, np.zeros(0), np.zeros((0, 2)))
+    assert (1.0, True) == (one, np.isnan(none))
 
 
 def test_rows_that_do_not_match_are_not_measured() -> None:

@@ -1,10 +1,12 @@
 """Intervals that hold what they promise: DeLong, means of rows, and the bootstrap for the rest."""
 
+import warnings
+
 import numpy as np
 import pytest
 
 from validation.measures.metrics import MEANS, METRICS, measure
-from validation.measures.paired import delong, interval, lost
+from validation.measures.paired import Z, delong, interval, lost
 
 UP = {"roc_auc", "accuracy", "average_precision", "balanced_accuracy", "macro_f1", "r2"}
 QUANTITIES = {"r2", "mse", "rmse", "mae"}
@@ -48,8 +50,58 @@ def test_delong_gives_the_areas_and_their_covariance() -> None:
 def test_delong_needs_two_of_each(positives) -> None:
     """With fewer than two positives or negatives nothing is known of the spread."""
     outcome = np.arange(600) < positives
-    areas, covariance = delong(outcome, np.linspace(0, 1, 600))
+    scores = np.linspace(0, 1, 600)
+    areas, covariance = delong(outcome, scores, scores)
+    assert ((2,), (2, 2)) == (areas.shape, covariance.shape)
     assert (True, True) == (np.isnan(areas).all(), np.isnan(covariance).all())
+
+
+@pytest.mark.parametrize("positives", [2, 598])
+def test_two_of_each_are_enough_for_delong(positives) -> None:
+    """Two tell a spread."""
+    areas, covariance = delong(np.arange(600) < positives, np.sin(np.arange(600)))
+    assert (True, True) == (np.isfinite(areas).all(), np.isfinite(covariance).all())
+
+
+def test_a_ranking_is_bounded_by_the_spread_of_delong() -> None:
+    """One model by its own variance, two by that of their difference: both covariances count."""
+    outcome, good, noisy = labels(n=120)
+    areas, covariance = delong(outcome == 1, good[:, 1], noisy[:, 1])
+    (one, between), (_, other) = covariance
+    half = Z * np.sqrt(one)
+    assert interval("roc_auc", outcome, good, seed=1) == pytest.approx((areas[0] - half, areas[0] + half))
+    loss, ends = lost("roc_auc", True, outcome, good, noisy, seed=1)
+    half = Z * np.sqrt(one + other - 2 * between)
+    assert loss == pytest.approx(areas[0] - areas[1])
+    assert ends == pytest.approx((loss - half, loss + half))
+
+
+def test_a_mean_is_bounded_by_its_standard_error() -> None:
+    """By hand: errors of 1 and 3, of 2 and 6, and their differences; two rows are enough."""
+    outcome, ours, theirs = np.zeros(2), np.array([[2.0], [6.0]]), np.array([[1.0], [3.0]])
+    assert interval("mae", outcome, theirs, seed=1) == pytest.approx((2 - Z, 2 + Z))
+    loss, ends = lost("mae", False, outcome, theirs, ours, seed=1)
+    assert (loss, *ends) == pytest.approx((2.0, 2 - Z, 2 + Z))
+
+
+def test_a_bootstrap_draws_every_row_as_often_as_it_says() -> None:
+    """The quantiles of the draws of its seed, over rows from the first to the last; 800 where nothing else is said."""
+    outcome, good, noisy = quantities(n=12)
+
+    def ends(drawn, draws: int) -> tuple[float, float]:
+        chance = np.random.default_rng(4)
+        return tuple(np.quantile([drawn(chance.integers(0, 12, 12)) for _ in range(draws)], [0.025, 0.975]))
+
+    def error(outputs, rows) -> float:
+        return np.sqrt(((outcome[rows] - outputs[rows, 0]) ** 2).mean())
+
+    def loss(rows) -> float:
+        return error(noisy, rows) - error(good, rows)
+
+    assert interval("rmse", outcome, good, seed=4) == pytest.approx(ends(lambda rows: error(good, rows), 800))
+    for draws in (30, 800):
+        assert lost("rmse", False, outcome, good, noisy, 4, draws)[1] == pytest.approx(ends(loss, draws))
+    assert lost("rmse", False, outcome, good, noisy, 4)[1] == pytest.approx(ends(loss, 800))
 
 
 @pytest.mark.parametrize("metric", sorted(METRICS | MEANS))
@@ -95,10 +147,12 @@ def test_what_is_not_defined_is_nan(metric) -> None:
 
 @pytest.mark.parametrize("metric", ["log_loss", "mse"])
 def test_one_row_has_no_interval(metric) -> None:
-    """A single row tells nothing of the spread."""
+    """A single row tells nothing of the spread, and no warning is printed."""
     outcome, good, noisy = (values[:1] for values in made(metric))
-    assert np.isnan(interval(metric, outcome, good, seed=1)).all()
-    assert np.isnan(lost(metric, False, outcome, good, noisy, seed=1)[1]).all()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert np.isnan(interval(metric, outcome, good, seed=1)).all()
+        assert np.isnan(lost(metric, False, outcome, good, noisy, seed=1)[1]).all()
 
 
 @pytest.mark.parametrize("metric", ["roc_auc", "log_loss", "rmse"])
@@ -118,5 +172,7 @@ def test_the_upper_end_errs_one_time_in_forty(metric) -> None:
 def test_a_bootstrap_is_the_same_for_the_same_seed() -> None:
     """Nothing random is left to the clock."""
     outcome, good, noisy = labels()
-    first, again, other = (lost("balanced_accuracy", True, outcome, good, noisy, seed=seed)[1] for seed in (1, 1, 2))
+    first, again, other = (
+        lost("balanced_accuracy", True, outcome, good, noisy, seed, draws=50)[1] for seed in (1, 1, 2)
+    )
     assert (True, False) == (first == again, first == other)
