@@ -126,6 +126,19 @@ def test_a_folder_of_somebody_elses_is_not_replaced(chain_copy) -> None:
     assert "years" == (chain_copy.root / "precious/thesis.txt").read_text()
 
 
+def test_a_version_that_mlflow_deleted_is_gone(chain_copy) -> None:
+    """Its row stays in the database, without its run, and nobody is shown it."""
+    (chain_copy.root / "delete.py").write_text(
+        "import mlflow\nmlflow.set_tracking_uri('sqlite:///.mlflow/mlflow.db')\n"
+        "mlflow.MlflowClient().delete_model_version('income', '1')\n"
+    )
+    assert 0 == chain_copy.run("delete").code
+    assert ({}, {}) == (chain_copy.view().versions, chain_copy.view().aliases)
+    ran = chain_copy.run("validation.parity", "--model-version", "1")
+    assert (2, "") == (ran.code, ran.out)
+    assert "does not exist in the registry" in ran.err
+
+
 def test_files_outside_the_store_are_not_believed(chain_copy) -> None:
     """A database that leads out of the store writes and reads nothing there."""
     with sqlite3.connect(chain_copy.root / ".mlflow/mlflow.db") as database:

@@ -16,6 +16,7 @@ from train.view import DIGEST, FINGERPRINT, Version, View
 from validation.script import OutsideError, Refusal
 
 SOURCE = "models:/"  # what a version's source begins with; the model's id follows
+DELETED = "Deleted_Internal"  # the stage of a version that MLflow deleted: its row stays, so that no number comes twice
 
 
 @contextlib.contextmanager
@@ -39,7 +40,9 @@ def read_view(connection: sqlite3.Connection, model: str) -> View:
     places = dict(connection.execute("SELECT model_id, artifact_location FROM logged_models").fetchall())
     versions = {}
     for number, source, run, created in connection.execute(
-        "SELECT version, source, run_id, creation_time FROM model_versions WHERE name = ? ORDER BY version", (model,)
+        "SELECT version, source, run_id, creation_time FROM model_versions"
+        " WHERE name = ? AND current_stage <> ? ORDER BY version",
+        (model, DELETED),
     ):
         own, model_id = tags.get(number, {}), str(source).removeprefix(SOURCE)
         if own.get(DIGEST):
