@@ -40,9 +40,10 @@ $(READY): # named by the lock's checksum: times of files mean nothing after a cl
 	@$(VENV)/bin/uv pip sync --quiet --python $(VENV)/bin/python --require-hashes requirements.txt
 	@touch $@
 
-# On every core at once; else the first run compiles these one module after the other. A runner sets CI, and runs once.
+# On every core at once; else the first run compiles these one module after the other, or, where Python is told to
+# write no bytecode, every run does
 $(COMPILED): | $(READY)
-	@cd $(VENV)/lib/python*/site-packages && $(if $(CI),true,$(VENV)/bin/python -m compileall -q -j 0 $(HEAVY))
+	@cd $(VENV)/lib/python*/site-packages && $(VENV)/bin/python -m compileall -q -j 0 $(HEAVY)
 	@touch $@
 
 pipeline: setup $(COMPILED) ## the whole chain on the data that config.py names, ends with a running service
@@ -114,7 +115,7 @@ calibrate: setup ## measure how often the gates err on the present data; takes m
 ui: setup ## MLflow's pages on the embedded store
 	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --backend-store-uri sqlite:///$(CURDIR)/.mlflow/mlflow.db --host 127.0.0.1 --port $(UI_PORT)
 
-test: setup ## the tests; TESTS= narrows them
+test: setup $(COMPILED) ## the tests; TESTS= narrows them
 	@OMP_NUM_THREADS=1 python -m pytest --numprocesses auto --dist loadfile $(TESTS)
 
 mutants: setup ## break the gates' code bit by bit; each break has to be noticed by a test

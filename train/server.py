@@ -62,6 +62,8 @@ def failure(error: BaseException, where: str) -> Refusal | OutsideError:
         return OutsideError(
             f"{where} did not answer within {seconds} s, MLFLOW_HTTP_REQUEST_TIMEOUT, however often asked"
         )
+    if "establish a new connection" in first or "resolve" in first.lower():
+        return OutsideError(f"{where} cannot be reached; check {URI}, and that the server runs: {first}")
     return OutsideError(f"{where} failed: {first}")
 
 

@@ -25,6 +25,8 @@ def note(event: str, facts: Mapping[str, Any], reason: str = "", **known: str) -
 
 def note_all(more: list[Line]) -> list[Line]:
     """Write lines down that are not there yet, all or none; return them in their places."""
+    if not more:
+        return []  # a reader with nothing to write makes no folder
     STORE.mkdir(parents=True, exist_ok=True)
     with FileLock(STORE / "ledger.lock"):
         before = lines()
