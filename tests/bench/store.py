@@ -10,7 +10,7 @@ The remote is a bare repository behind file://, which answers to --depth and --f
 versions are saved by a commit each, those behind them 100 to a commit. No version is fitted: the first one's files are
 copied, with the values of all bytes exchanged in the model, and the digits in golden rows and report: each version
 compresses as well as the first one, and no two models share more than two fits would. Each has its registration,
-verdicts and promotion in the ledger.
+verdicts and promotion in the ledger. Where TMPDIR lies in memory, the disk is not what is measured.
 """
 
 import argparse
