@@ -19,7 +19,7 @@ export OMP_WAIT_POLICY ?= passive # two fits on two cores would spin against eac
 
 GATES := performance fairness behaviour parity
 CHAIN := schema dataset fit gates record export image deploy smoke promote
-TARGETS := help setup pipeline $(CHAIN) $(GATES) report rollback stop reproduce freeze calibrate ui test mutants lint format lock clean
+TARGETS := help setup pipeline $(CHAIN) $(GATES) report rollback stop reproduce freeze calibrate ui test mutants bench lint format lock clean
 
 .PHONY: $(TARGETS)
 
@@ -120,6 +120,9 @@ test: setup $(COMPILED) ## the tests; TESTS= narrows them
 
 mutants: setup ## break the gates' code bit by bit; each break has to be noticed by a test
 	@python -m tests.mutants
+
+bench: setup ## measure what the registry's branch costs; decides nothing, takes half an hour
+	@python -m tests.bench.store
 
 lint: setup ## style, types, workflows, Dockerfiles, compose
 	@ruff format --check .

@@ -9,6 +9,7 @@ from tests.github.act import Run
 
 pytestmark = pytest.mark.act
 
+
 def test_a_fork_without_a_champion_is_green(checkout: Path, act: Callable[..., Run]) -> None:
     """There is nothing to reproduce: the summary says so, and the run succeeds."""
     run = act(checkout, "monitor.yml", "schedule")

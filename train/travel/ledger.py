@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ class Line:
 
     def text(self) -> str:
         """Write the line as one line of JSON."""
-        return _canonical(dataclasses.asdict(self))
+        return _canonical(vars(self))
 
 
 def _canonical(value: Mapping[str, Any]) -> str:
@@ -64,8 +65,7 @@ def _canonical(value: Mapping[str, Any]) -> str:
 
 
 def _hash(line: Line) -> str:
-    content = dataclasses.asdict(line)
-    del content["hash"]
+    content = {name: value for name, value in vars(line).items() if name != "hash"}
     return hashlib.sha256(_canonical(content).encode()).hexdigest()
 
 
@@ -112,6 +112,11 @@ def read(path: Path) -> list[Line]:
 
 def parse(content: bytes, name: str = NAME) -> list[Line]:
     """Read the lines of a ledger and check their chain; raises LedgerError that names the first bad one."""
+    return list(_checked(content, name))
+
+
+@lru_cache(maxsize=4)  # a save reads the same bytes up to five times, and a thousand versions are 3,000 lines
+def _checked(content: bytes, name: str) -> tuple[Line, ...]:
     lines: list[Line] = []
     for number, raw in enumerate(content.split(b"\n")[:-1], 1):
         line = _line(raw, f"{name}, line {number}")
@@ -122,7 +127,7 @@ def parse(content: bytes, name: str = NAME) -> list[Line]:
         lines.append(line)
     if not content.endswith(b"\n") and content:
         raise LedgerError(f"{name}, line {len(lines) + 1} is cut off")
-    return lines
+    return tuple(lines)
 
 
 def _line(raw: bytes, where: str) -> Line:

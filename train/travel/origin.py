@@ -65,7 +65,8 @@ class Origin:
         for path in wanted:
             if path not in files:
                 raise Refusal(f"the branch {self.branch} lacks {path}; it was truncated, or is no registry of ours")
-        told = self._git("rev-list", "--objects", "--missing=print", "--max-count=1", commit)
+        asked = ("rev-list", "--objects", "--missing=print", f"{commit}^{{tree}}", "--", *wanted)
+        told = self._git("--literal-pathspecs", *asked)
         missing = {line[1:] for line in told.splitlines() if line.startswith("?")}
         if missing := missing & {files[path] for path in wanted}:
             self._fetch("--no-write-fetch-head", "--stdin", given="\n".join(sorted(missing)))

@@ -5,7 +5,7 @@ import shutil
 import sqlite3
 import subprocess
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ BRANCH = "ml-registry"
 COPIED = {  # the rows of a version, by the column that names what they belong to
     "runs": "run_uuid", "params": "run_uuid", "latest_metrics": "run_uuid", "metrics": "run_uuid", "tags": "run_uuid",
     "logged_models": "model_id", "model_versions": "source", "model_version_tags": "version",
+    "logged_model_params": "model_id", "logged_model_tags": "model_id", "logged_model_metrics": "model_id",
 }  # fmt: skip
 
 
@@ -54,8 +55,11 @@ class Tree:
         """The versions here: number and digest."""
         return {number: version.digest for number, version in self.place.view().versions.items()}
 
-    def register(self) -> str:
-        """Register another model, as a fit that died before it wrote a line would have; return its digest."""
+    def register(self, files: Mapping[str, bytes] | None = None) -> str:
+        """Register another model, as a fit that died before it wrote a line would have; return its digest.
+
+        `files` take the place of the first one's files.
+        """
         view = self.place.view()
         first, number = view.versions[min(view.versions)], max(view.versions) + 1
         run, model_id = uuid.uuid4().hex, f"m-{uuid.uuid4().hex}"
@@ -63,6 +67,8 @@ class Tree:
         target = self.place.root / ".mlflow" / first.files.replace(first.model_id, model_id)
         shutil.copytree(source, target)
         (target / "drift.json").write_text(json.dumps({"made": uuid.uuid4().hex}))
+        for name, content in (files or {}).items():
+            (target / name).write_bytes(content)
         for name in ("MLmodel", "conda.yaml", "python_env.yaml", "requirements.txt", "manifest.json"):
             (target / name).unlink()
         shutil.rmtree(target / "report", ignore_errors=True)
