@@ -183,21 +183,3 @@ def _experiment(client: Any) -> str:
     made = str(client.create_experiment(EXPERIMENT, artifact_location=f"{root}/{EXPERIMENT}"))
     embedded.rebase(STORE / embedded.DATABASE, root)  # MLflow's own default experiment would keep the caller's folder
     return made
-
-
-def upgrade(database: Path) -> None:
-    """Bring a copy of a database to the tables of the MLflow that is installed.
-
-    Raises Refusal when it was written by a newer one.
-    """
-    from mlflow.store.db.utils import _upgrade_db
-    from sqlalchemy import create_engine
-
-    engine = create_engine(f"sqlite:///{database}")
-    try:
-        _upgrade_db(engine)
-    except Exception as error:  # alembic raises whatever it meets
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise Refusal(f"the registry's database cannot be upgraded ({first}); is the lock older than it?") from None
-    finally:
-        engine.dispose()

@@ -1,6 +1,6 @@
 """What a saved store holds beside the files of its versions, and how it proves itself.
 
-mlflow.db       a consistent snapshot, without the place where it was made; none where a server keeps the registry
+mlflow.db       a consistent snapshot, without the place where it was made; beside a server of champion and anchor alone
 ledger.jsonl    what happened
 aliases.json    which version each alias names, and its digest
 store.json      whose store it is, of which model, by which MLflow
@@ -37,7 +37,7 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Saved:
-    """A saved store that was checked: its folder, its lines, and what store.json says; `database` where it has one."""
+    """A saved store that was checked: its folder, its lines, and what store.json says."""
 
     folder: Path
     lines: Sequence[Line]
@@ -45,9 +45,14 @@ class Saved:
 
     @property
     def database(self) -> Path | None:
-        """The snapshot of the registry, or None where a server keeps it."""
+        """The snapshot of the registry; None where a server keeps it and no version is the champion yet."""
         path = self.folder / DATABASE
         return path if path.is_file() else None
+
+    @property
+    def is_copy(self) -> bool:
+        """Tell whether a server keeps the registry, and this is what may be read of it without a login."""
+        return bool(self.facts["kept-by"] == "server")
 
 
 def snapshot(source: Path, target: Path) -> None:
@@ -90,7 +95,7 @@ def pack(folder: Path, config: Config, view: View, lines: Sequence[Line], whose:
     (folder / ALIASES).write_text(to_json(named), encoding="utf-8")
     facts = {
         "format": FORMAT,
-        "kept-by": "folder" if (folder / DATABASE).is_file() else "server",
+        "kept-by": "folder" if embedded.embedded() else "server",
         "ledger": {"lines": len(lines), "head": ledger.head(lines)},
         "mlflow": version_of("mlflow"),
         "model": config.model.name,
@@ -153,17 +158,17 @@ def fetch(origin: Origin, commit: str, folder: Path, config: Config) -> Saved | 
         return None
     saved = check(folder, config, what)
     if saved.database and facts["mlflow"] != version_of("mlflow"):
-        from train import registry
+        from train import tables
 
         log(f"{what} was written by MLflow {facts['mlflow']}; its database is upgraded")
-        registry.upgrade(saved.database)
+        tables.upgrade(saved.database)
     return saved
 
 
 def install(saved: Saved, commit: str, others: Path | None = None) -> None:
     """Let a checked store take the place of the one here, whole; runs of another database are kept beside it."""
     with embedded.arriving() as fresh:
-        if saved.database:
+        if saved.database and embedded.embedded():
             shutil.copyfile(saved.database, fresh / DATABASE)
             embedded.rebase(fresh / DATABASE, embedded.artifacts_uri())
             if others:

@@ -51,7 +51,7 @@ def merge(
     else:
         shutil.copyfile(ours, database)
     lines = ledger.follow(before, [_renumbered(line, granted) for line in new])
-    _champion_must_match(before, lines[len(before) :])
+    champion_must_match(before, lines[len(before) :])
     with rows.opened(database) as connection:
         if not theirs:
             rows.forget(connection, model)
@@ -84,7 +84,7 @@ def champion_of(lines: Sequence[Line]) -> str:
     return digest
 
 
-def _champion_must_match(before: Sequence[Line], new: Sequence[Line]) -> None:
+def champion_must_match(before: Sequence[Line], new: Sequence[Line]) -> None:
     """Raise RaceLostError when a promotion takes the place of another champion than it was judged against."""
     now = champion_of(before)
     for line in new:

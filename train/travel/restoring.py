@@ -48,6 +48,10 @@ def restore(config: Config, remote: str, replace: bool) -> str:
                     " the branch: `python -m train.store save` first, or give --replace to give them up"
                 )
         content.install(saved, commit)
+    if not embedded.embedded():
+        return f"{len(saved.lines)} line(s) of the ledger; the tracking server keeps the registry"
+    if saved.is_copy:
+        log("a tracking server keeps this registry; this is the copy of its champion")
     view = registry.view(config)
     live = {number: view.versions[number] for number in view.aliases.values() if number in view.versions}
     wanted = {view.aliases.get(name, 0) for name in (CHAMPION, ANCHOR)}

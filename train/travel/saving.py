@@ -8,18 +8,21 @@ import os
 import random
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from filelock import FileLock
 
 from serve.bundle import KEPT_BACK
 from train import following, registry
-from train.embedded import STORE, embedded, inside
+from train.embedded import ARTIFACTS, DATABASE, STORE, embedded, inside
+from train.server import URI
 from train.travel import book, content, ledger
+from train.travel.content import Saved
 from train.travel.effects import REMOVED
 from train.travel.ledger import BEGINNING, REGISTRATION, Line
-from train.travel.merging import RaceLostError, merge, snapshot_of_ours
+from train.travel.merging import RaceLostError, champion_must_match, merge, snapshot_of_ours
+from train.travel.mirroring import mirror
 from train.travel.origin import Origin, find
 from train.view import View
 from validation.contract import Config
@@ -27,6 +30,7 @@ from validation.script import Refusal, log
 from validation.steps import step
 
 LONGEST_PAUSE = 8.0  # seconds
+Laid = tuple[list[Line], View, dict[str, str | None]]  # ledger, registry, and the versions' files that change
 LARGEST = 100_000_000  # bytes of a file; the platform refuses more, and the database grows with every version
 
 
@@ -62,9 +66,9 @@ def _try(config: Config, origin: Origin) -> str | None:
     if head is None and known["lines"]:
         raise Refusal(f"the branch {origin.branch} is gone, and this store was restored from it; see who removed it")
     with tempfile.TemporaryDirectory() as temporary:
-        there, merged = Path(temporary) / "there", Path(temporary) / "merged"
+        fetched, merged = Path(temporary) / "fetched", Path(temporary) / "merged"
         merged.mkdir()
-        theirs = content.fetch(origin, head, there, config) if head else None
+        theirs = content.fetch(origin, head, fetched, config) if head else None
         before = theirs.lines if theirs else []
         ledger.must_hold(before, known["lines"], known["head"], f"the branch {origin.branch}")
         ours = book.lines()
@@ -74,11 +78,9 @@ def _try(config: Config, origin: Origin) -> str | None:
         if theirs is None:
             more = {"set-aside": head} if head else {}
             before = ledger.follow([], [ledger.new(BEGINNING, {"repository": own["name"], **more})])
-        if embedded():
-            lines, view = merge(config, merged, theirs, before, new)
-        else:
-            lines, view = ledger.follow(before, new), registry.view(config)
-        changes = _files(origin, config, view, head if theirs else None)
+        there = origin.files(head) if head and theirs else {}
+        lay = _lay_versions if embedded() else _lay_copy
+        lines, view, changes = lay(config, origin, merged, theirs, before, new, there)
         if theirs and len(lines) == len(before) and not changes:
             content.install(theirs, head or "", snapshot_of_ours(temporary))
             return "nothing: the branch holds all of it"
@@ -100,9 +102,43 @@ def _try(config: Config, origin: Origin) -> str | None:
     return f"{named}{len(lines) - len(before)} line(s) of the ledger"
 
 
-def _files(origin: Origin, config: Config, view: View, head: str | None) -> dict[str, str | None]:
+def _lay_versions(
+    config: Config,
+    origin: Origin,
+    merged: Path,
+    theirs: Saved | None,
+    before: Sequence[Line],
+    new: Sequence[Line],
+    there: Mapping[str, str],
+) -> Laid:
+    """Lay the versions that are new here behind those that are there."""
+    if theirs and theirs.is_copy:
+        raise Refusal(f"a server keeps this registry, and {origin.branch} a copy to read; set {URI} to save")
+    lines, view = merge(config, merged, theirs, before, new)
+    return lines, view, _files(origin, config, view, there)
+
+
+def _lay_copy(
+    config: Config,
+    origin: Origin,
+    merged: Path,
+    theirs: Saved | None,
+    before: Sequence[Line],
+    new: Sequence[Line],
+    there: Mapping[str, str],
+) -> Laid:
+    """Lay the lines that are new here behind those that are there, and renew the copy of the server's champion."""
+    lines, view = ledger.follow(before, new), registry.view(config)
+    champion_must_match(before, lines[len(before) :])
+    copied = origin.objects(mirror(config, merged, theirs, view, lines))
+    changes: dict[str, str | None] = {name: it for name, it in copied.items() if there.get(name) != it}
+    kept = {*copied, *(path.name for path in merged.iterdir())}
+    gone = [name for name in there if (name == DATABASE or name.startswith(f"{ARTIFACTS}/")) and name not in kept]
+    return lines, view, changes | dict.fromkeys(gone)
+
+
+def _files(origin: Origin, config: Config, view: View, there: Mapping[str, str]) -> dict[str, str | None]:
     """Name the files of versions that are new or changed here, each with its git object; None for one that goes."""
-    there = origin.files(head) if head else {}
     removed = tuple(f"{version.files}/" for version in view.versions.values() if REMOVED in version.tags)
     gone = {path for path in there if removed and path.startswith(removed)}
     here: dict[str, Path] = {}
