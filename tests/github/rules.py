@@ -21,6 +21,8 @@ CONCURRENT = {"group", "cancel-in-progress", "queue"}
 # By hand; by hand; the service; what keeps it up
 NO_STEP = {"train.init", "validation.calibrate", "serve.app", "infra.supervisor"}
 NO_TARGET = {"train.store", "train.claim", "infra.comment"}  # from machine to machine; for others' sake; after a run
+LOGIN = re.compile(r"MLFLOW_TRACKING_(USERNAME|PASSWORD): \$\{\{ secrets\.MLFLOW_TRACKING_\1 \}\}")
+SERVER = "  MLFLOW_TRACKING_URI: ${{ github.event_name != 'pull_request' && vars.MLFLOW_TRACKING_URI || '' }}"
 WRITERS = {"claim.yml", "record.yml", "stage-5-deploy.yml", "rollback.yml"}  # what pushes to the registry's branch
 MAY_WRITE = {("contents", "write"), ("contents", "read"), ("actions", "read")}  # what a writer may ask for
 MAY_FOLLOW = {("contents", "read"), ("actions", "read"), ("pull-requests", "write")}  # what a follower may ask for
@@ -108,12 +110,31 @@ def keeps_no_credentials(tree: Tree) -> Iterator[str]:
 
 @rule
 def reads_no_secret(tree: Tree) -> Iterator[str]:
-    """The chain needs no secret, and nothing inherits all of them."""
+    """The chain needs no secret but the login of a team's server, where it has one; nothing inherits all of them."""
     for path, text in tree.texts.items():
+        text = LOGIN.sub("", text)
         trusted = {*tree.followers, *WRITERS, f"{ACTIONS}registry/action.yml"}
         own = r"" if path.removeprefix(WORKFLOWS) in trusted else r"|github\.token"
-        if path.endswith(".yml") and re.search(rf"\bsecrets\b{own}", re.sub(r"#.*", "", text)):
+        if path.endswith(".yml") and re.search(rf"\bsecrets(?:\.|\[|: inherit){own}", re.sub(r"#.*", "", text)):
             yield f"{path}: reads a secret"
+
+
+@rule
+def hands_no_pull_request_the_server(tree: Tree) -> Iterator[str]:
+    """The team's server is named where no pull request runs, its login together with it or not at all."""
+    for path, text in tree.texts.items():
+        if not path.endswith(".yml"):
+            continue
+        if any(line != SERVER for line in re.findall(r"^ *MLFLOW_TRACKING_URI:.*", text, re.MULTILINE)):
+            yield f"{path}: names the server to a pull request too"
+        if "pull_request" in tree.workflows.get(path.removeprefix(WORKFLOWS), {}).get("on", {}) and LOGIN.search(text):
+            yield f"{path}: hands a pull request the server's login"
+        if SERVER in text and len(LOGIN.findall(text)) != 2:
+            yield f"{path}: names the server without its login"
+    for name, job_id, job in tree.jobs():
+        named = SERVER in tree.texts.get(f"{WORKFLOWS}{called(job)}", "")
+        if named and "pull_request" not in tree.workflows[name]["on"] and len(job.get("secrets", {})) != 2:
+            yield f"{name}, {job_id}: does not hand on the server's login"
 
 
 @rule

@@ -113,6 +113,22 @@ FLAWS: dict[str, list[tuple[str, str, str, str]]] = {
         ),
         (COMMENT, r"\$\{\{ github.token \}\}", "${{ secrets.TOKEN }}", "report-comment.yml: reads a secret"),
     ],
+    "hands_no_pull_request_the_server": [
+        (
+            TRAIN,
+            r"github.event_name != 'pull_request' && ",
+            "",
+            "stage-2-train.yml: names the server to a pull request",
+        ),
+        (TRAIN, r"  MLFLOW_TRACKING_PASSWORD: \$.*\n", "", "stage-2-train.yml: names the server without its login"),
+        (PIPELINE, r"    secrets:\n.*\n.*\n", "", "pipeline.yml, train: does not hand on the server's login"),
+        (
+            PULL_REQUEST,
+            r"(uses: ./.github/workflows/stage-2-train.yml)",
+            r"\1\n    secrets:\n      MLFLOW_TRACKING_USERNAME: ${{ secrets.MLFLOW_TRACKING_USERNAME }}",
+            "pull-request.yml: hands a pull request the server's login",
+        ),
+    ],
     "follows_without_running": [
         (
             COMMENT,
