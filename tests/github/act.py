@@ -12,6 +12,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -96,8 +97,28 @@ def copy_tree(target: Path) -> Path:
     return target
 
 
-def run_act(checkout: Path, scratch: Path, workflow: str, event: str, payload: dict[str, Any] | None = None) -> Run:
-    """Run one workflow of `checkout` to its end, and end what its steps left running; `scratch` is an empty folder."""
+def approved(checkout: Path, forge: str) -> Path:
+    """Let promotion ask the API at `forge` who approved; act knows the platform's own address only."""
+    path = checkout / ".github/workflows/stage-5-deploy.yml"
+    before, step, after = path.read_text().rpartition("          MODEL_VERSION:")
+    assert "train.promote" in after
+    place = f"          GITHUB_API_URL: {forge}\n          GITHUB_REPOSITORY: owner/name\n"
+    path.write_text(before + place + step + after)
+    return checkout
+
+
+def run_act(
+    checkout: Path,
+    scratch: Path,
+    workflow: str,
+    event: str,
+    payload: dict[str, Any] | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> Run:
+    """Run one workflow of `checkout` to its end, and end what its steps left running; `scratch` is an empty folder.
+
+    `variables` are those of the repository.
+    """
     environment = _environment(scratch)
     for path in checkout.glob(".github/workflows/*.yml"):
         text = re.sub(r"\n +queue: .*", "", path.read_text())  # act's schema does not know it yet
@@ -120,6 +141,8 @@ def run_act(checkout: Path, scratch: Path, workflow: str, event: str, payload: d
     command: list[str | Path] = ["act", event, "-C", checkout, "-W", f".github/workflows/{workflow}"]
     command += ["-e", scratch / "event.json"]
     command += ["-s", f"GITHUB_TOKEN={TOKEN}"]  # what `github.token` is; no action of others sees it
+    for name, value in (variables or {}).items():
+        command += ["--var", f"{name}={value}"]
     command += ["--json", "-v", "--pull=false", "--no-cache-server", "--concurrent-jobs", "1"]
     command += ["--action-cache-path", scratch / "cache", "-P", "ubuntu-latest=-self-hosted"]
     for option in ("--env-file", "--secret-file", "--var-file", "--input-file"):  # else act reads .env, .secrets, ...

@@ -1,7 +1,7 @@
 """Fixtures of the runs under act."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +25,14 @@ def act(tmp_path: Path) -> Callable[..., Run]:
         pytest.skip(why)
 
     def run(
-        checkout: Path, workflow: str, event: str, payload: dict[str, Any] | None = None, scratch: str = "scratch"
+        checkout: Path,
+        workflow: str,
+        event: str,
+        payload: dict[str, Any] | None = None,
+        scratch: str = "scratch",
+        variables: Mapping[str, str] | None = None,
     ) -> Run:
-        done = run_act(checkout, tmp_path / scratch, workflow, event, payload)
+        done = run_act(checkout, tmp_path / scratch, workflow, event, payload, variables)
         sys.stdout.write(done.said()[-20_000:] or done.log[-3000:])
         return done
 

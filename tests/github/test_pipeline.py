@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas
 import pytest
 
-from tests.github.act import Run, copy_tree
+from tests.github.act import Run, approved, copy_tree
 from tests.infra.fake_forge import FakeForge, serving
 
 pytestmark = pytest.mark.act
@@ -28,16 +28,6 @@ def files(artifacts: Path) -> dict[str, set[str]]:
     }
 
 
-def approved(checkout: Path, forge: FakeForge) -> Path:
-    """Let promotion ask an API in this process who approved; act knows the platform's own address only."""
-    path = checkout / ".github/workflows/stage-5-deploy.yml"
-    before, step, after = path.read_text().rpartition("          MODEL_VERSION:")
-    assert "train.promote" in after
-    place = f"          GITHUB_API_URL: {forge.url}\n          GITHUB_REPOSITORY: owner/name\n"
-    path.write_text(before + place + step + after)
-    return checkout
-
-
 def on_branch(remote: Path, name: str) -> str:
     """Read a file of the registry's branch."""
     command = ["git", "--git-dir", str(remote), "show", f"ml-registry:{name}"]
@@ -53,7 +43,7 @@ def test_commits_follow_each_other_and_the_button_goes_back(
     """
     remote = tmp_path / "owner/name.git"
     with serving(FakeForge()) as forge:
-        run = act(approved(checkout, forge), "pipeline.yml", "push")
+        run = act(approved(checkout, forge.url), "pipeline.yml", "push")
         good = dict.fromkeys((*STAGE_1, *JUDGED, *LATER), "success")
         assert (0, good) == (run.code, run.jobs)
         assert ["make lint: success", "make test: success"] == run.steps["tests"][-2:]
@@ -69,7 +59,7 @@ def test_commits_follow_each_other_and_the_button_goes_back(
         assert ["docker/setup-buildx-action", "docker/build-push-action"] == [call["action"] for call in run.calls]
         assert built.items() <= {key.lower(): value for key, value in run.calls[1]["with"].items()}.items()
 
-        again = approved(copy_tree(tmp_path / "again"), forge)
+        again = approved(copy_tree(tmp_path / "again"), forge.url)
         config = (again / "config.py").read_text()
         (again / "config.py").write_text(config.replace('"max_iter": 100', '"max_iter": 90'))
         run = act(again, "pipeline.yml", "push", scratch="scratch-2")
