@@ -125,6 +125,19 @@ def test_a_gate_that_cannot_be_measured_says_why(small, least, choice, group, n,
     assert line == Measure(TOWN.measure, group, None, TOWN.bound, n, "fail", why)
 
 
+def test_a_gate_draws_its_interval_by_the_seed_of_config(small) -> None:
+    """The same model gets the same interval on every run, another seed another one."""
+    rows = pd.DataFrame({"town": ["a", "b"] * 150, "sex": ["Male"] * 300})
+    draw = np.random.default_rng(0)
+    outcome, choice = draw.integers(0, 2, 300).astype(float), draw.integers(0, 2, 300).astype(float)
+    intervals = []
+    for seed in (small.seed, small.seed, small.seed + 1):
+        config = replace(small, fairness=(TOWN,), sensitive=("town",), seed=seed)
+        lines = judge_groups(rows, outcome, choice, config)
+        intervals.append(next(line.interval for line in lines if line.measure.startswith(TOWN.metric)))
+    assert intervals[0] == intervals[1] != intervals[2]
+
+
 def test_exactly_two_groups_are_enough(small) -> None:
     """Two can be compared."""
     settings = replace(small, groups=Groups(min_positives=4, min_negatives=4))
