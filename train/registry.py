@@ -19,7 +19,7 @@ from typing import Any
 from filelock import FileLock
 
 from serve.bundle import KEPT_BACK, MANIFEST, BundleError, read_manifest, verify
-from train import embedded, server
+from train import embedded, schema, server
 from train.embedded import EXPERIMENT, STORE
 from train.logged import data_set, log_model
 from train.travel import book, ledger, rows
@@ -69,12 +69,13 @@ def opened() -> Iterator[Any]:
 
 
 def view(config: Config) -> View:
-    """Look at the registry, after it has followed the ledger."""
+    """Look at the registry, after it has followed the ledger; a store that an older MLflow wrote is upgraded first."""
     if not embedded.embedded():
         return _ask(config)
     embedded.settle()
     if not (STORE / embedded.DATABASE).is_file():
         return View({}, {})
+    schema.upgrade_store()
     with rows.opened(STORE / embedded.DATABASE) as connection:
         rows.follow(connection, config.model.name, book.lines())
         return rows.read_view(connection, config.model.name)
@@ -183,21 +184,3 @@ def _experiment(client: Any) -> str:
     made = str(client.create_experiment(EXPERIMENT, artifact_location=f"{root}/{EXPERIMENT}"))
     embedded.rebase(STORE / embedded.DATABASE, root)  # MLflow's own default experiment would keep the caller's folder
     return made
-
-
-def upgrade(database: Path) -> None:
-    """Bring a copy of a database to the tables of the MLflow that is installed.
-
-    Raises Refusal when it was written by a newer one.
-    """
-    from mlflow.store.db.utils import _upgrade_db
-    from sqlalchemy import create_engine
-
-    engine = create_engine(f"sqlite:///{database}")
-    try:
-        _upgrade_db(engine)
-    except Exception as error:  # alembic raises whatever it meets
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise Refusal(f"the registry's database cannot be upgraded ({first}); is the lock older than it?") from None
-    finally:
-        engine.dispose()
