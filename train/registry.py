@@ -111,6 +111,8 @@ def model_folder(version: Version) -> Path:
     that were registered, or a compaction removed them.
     """
     folder = BUILD / "models" / version.digest
+    if version.files and (when := version.tags.get(REMOVED)):
+        raise Refusal(f"the files of model version {version.number} were removed by the compaction of {when}")
     try:
         if folder.is_dir() and verify(folder, KEPT_BACK) == version.digest:
             lacking = [name for name in KEPT_BACK if not (folder / name).is_file()]
@@ -136,8 +138,6 @@ def model_folder(version: Version) -> Path:
 
 def _here(version: Version) -> Path:
     """Return where the embedded store keeps a version's files, fetched from the branch if they are only there."""
-    if when := version.tags.get(REMOVED):
-        raise Refusal(f"the files of model version {version.number} were removed by the compaction of {when}")
     folder = embedded.inside(version.files)
     if not (folder / MANIFEST).is_file():
         from train.travel.restoring import bring_files

@@ -7,7 +7,7 @@ from serve.bundle import MANIFEST
 from train import embedded, following, registry
 from train.embedded import DATABASE, STORE
 from train.travel import book, history, ledger, rows
-from train.travel.effects import CHALLENGER, CHAMPION, MARK, REMOVED, effects_of
+from train.travel.effects import CHALLENGER, CHAMPION, MARK, REMOVED, aliases_of
 from train.travel.history import FAILED, INTENT
 from train.travel.ledger import DEPLOYMENT, PROMOTION, ROLLBACK, VERDICTS, Line
 from train.view import Version
@@ -28,7 +28,7 @@ def verify(config: Config, head: str) -> str:
     view = following.follow(config)
     lines = book.lines()
     absent = 0
-    for alias, number in _told(lines).items():
+    for alias, number in aliases_of(lines).items():
         if view.aliases.get(alias) != number:
             raise Refusal(
                 f"the alias {alias} names version {view.aliases.get(alias)}, and by the ledger it is version {number}:"
@@ -52,14 +52,6 @@ def verify(config: Config, head: str) -> str:
         f"verified: {len(lines)} line(s) of the ledger, head {ledger.head(lines)[:12]};"
         f" {len(view.versions)} version(s){there}"
     )
-
-
-def _told(lines: Sequence[Line]) -> dict[str, int]:
-    """Tell which version each alias names by the ledger."""
-    aliases: dict[str, int] = {}
-    for line in lines:
-        aliases |= effects_of(line).aliases
-    return aliases
 
 
 def live(config: Config, at: str) -> str:
