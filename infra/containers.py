@@ -27,7 +27,7 @@ class Containers:
         self.url = f"http://127.0.0.1:{port}"
         self.image = reference  # empty: built around the bundle
         self.name = "container"
-        self.ledger = ""  # the ledger's head when this deployment began
+        self.ledger = ""  # the head of the branch's ledger when this deployment began
         self._candidate: Container | None = None
         self._before = ""  # id of the container that served when `settle` looked
 
@@ -121,6 +121,10 @@ class Containers:
         for container in ours:
             _remove(container, DRAIN_SECONDS if container.name.endswith("-live") else 0)
         return bool(ours)
+
+    def heads(self) -> dict[str, str]:
+        """Return the ledger's head that each of our containers carries, by the container's name."""
+        return {f"the container {one.name}": one.labels.get("gatehouse.ledger", "") for one in self._ours()}
 
     def _restore(self) -> None:
         """Let the old container serve when a switch was cut short."""

@@ -13,7 +13,7 @@ from infra import machine, process
 from infra.bundle import Bundle
 from infra.place import Place
 from train import following, kept, registry
-from train.travel import book, history, ledger
+from train.travel import book, content, history
 from train.travel.history import FAILED, INTENT, LIVE, Unit, facts_of
 from train.travel.ledger import Line
 from validation import contract
@@ -52,10 +52,10 @@ def carry_out(order: Order, place: Place, sealed: Bundle, home: Path, replay: ma
     intent = book.note(order.event, facts, order.reason)
     try:
         save(order.record)
+        place.ledger = content.base()["head"]  # lines that are not on the branch yet get other hashes there
     except BaseException as error:
         _end(intent, FAILED, f"nothing was started: the intent could not be saved: {_why(error)}")
         raise
-    place.ledger = ledger.head(book.lines())
     before = machine.serving(place.url)
     try:
         record = machine.bring(place, sealed, home, replay)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from infra import host
+from infra import host, process
 from infra.containers import Containers
 from infra.supervised import Supervised
 from validation import contract
@@ -65,6 +65,14 @@ def remove(folder: Path) -> bool:
     (folder / RECORD).unlink(missing_ok=True)
     shutil.rmtree(folder / "bundles", ignore_errors=True)
     return any(found)
+
+
+def heads(folder: Path) -> dict[str, str]:
+    """Return the ledger's head that each deployment to this home carries, by what carries it."""
+    found = {f"the deployment in {folder / RECORD}": str(process.read(folder / RECORD).get("ledger", ""))}
+    if (engine := host.engine()) is not None:
+        found |= Containers(engine, folder, 0, 0).heads()
+    return {name: head for name, head in found.items() if head}
 
 
 @contextlib.contextmanager

@@ -25,7 +25,7 @@ class Supervised:
         self.command = command
         self.url = f"http://127.0.0.1:{port}"
         self.name = "process"
-        self.ledger = ""  # the ledger's head when this deployment began; a process bears no label
+        self.ledger = ""  # the head of the branch's ledger when this deployment began; a process bears no label
         self._leash = folder / "supervisor.leash"
         self._candidate = folder / "candidate.leash"
         self._trial: subprocess.Popen[bytes] | None = None

@@ -19,7 +19,7 @@ from typing import Any
 from filelock import FileLock
 
 from serve.bundle import KEPT_BACK, MANIFEST, BundleError, read_manifest, verify
-from train import embedded, server
+from train import embedded, server, tables
 from train.embedded import EXPERIMENT, STORE
 from train.logged import data_set, log_model
 from train.travel import book, ledger, rows
@@ -69,12 +69,13 @@ def opened() -> Iterator[Any]:
 
 
 def view(config: Config) -> View:
-    """Look at the registry, after it has followed the ledger."""
+    """Look at the registry, after it has followed the ledger; a store that an older MLflow wrote is upgraded first."""
     if not embedded.embedded():
         return _ask(config)
     embedded.settle()
     if not (STORE / embedded.DATABASE).is_file():
         return View({}, {})
+    tables.upgrade_store()
     with rows.opened(STORE / embedded.DATABASE) as connection:
         rows.follow(connection, config.model.name, book.lines())
         return rows.read_view(connection, config.model.name)
@@ -110,6 +111,8 @@ def model_folder(version: Version) -> Path:
     that were registered, or a compaction removed them.
     """
     folder = BUILD / "models" / version.digest
+    if version.files and (when := version.tags.get(REMOVED)):
+        raise Refusal(f"the files of model version {version.number} were removed by the compaction of {when}")
     try:
         if folder.is_dir() and verify(folder, KEPT_BACK) == version.digest:
             lacking = [name for name in KEPT_BACK if not (folder / name).is_file()]
@@ -135,8 +138,6 @@ def model_folder(version: Version) -> Path:
 
 def _here(version: Version) -> Path:
     """Return where the embedded store keeps a version's files, fetched from the branch if they are only there."""
-    if when := version.tags.get(REMOVED):
-        raise Refusal(f"the files of model version {version.number} were removed by the compaction of {when}")
     folder = embedded.inside(version.files)
     if not (folder / MANIFEST).is_file():
         from train.travel.restoring import bring_files

@@ -7,7 +7,8 @@ import sys
 import pytest
 
 from infra import bundle, machine, noted, process
-from train.travel import book, history
+from train import embedded
+from train.travel import book, content, history, ledger
 from train.travel.history import FAILED, INTENT, LIVE
 from train.travel.ledger import DEPLOYMENT
 from validation import contract
@@ -15,8 +16,10 @@ from validation.script import OutsideError, Refusal
 
 
 def test_a_deployment_is_a_line_before_and_a_line_after(store, ways, make_bundle, supervised) -> None:
-    """The unit whole, the result naming the intent, the record naming the ledger's head as it began."""
+    """The unit whole, the result naming the intent, the record naming the branch's head as it began."""
     one = store.add(make_bundle(1))
+    content.remember(embedded.STORE / content.BASE, "c" * 40, [ledger.new("beginning", {}).sealed()])
+    head = content.base()["head"]
     assert 0 == ways.deploy(one)
     intent, live = book.lines()
     assert [(DEPLOYMENT, INTENT, 1, None), (DEPLOYMENT, LIVE, 1, intent.id)] == store.told("of")
@@ -25,7 +28,7 @@ def test_a_deployment_is_a_line_before_and_a_line_after(store, ways, make_bundle
     assert wanted.items() <= unit.facts().items()
     assert 64 == len(unit.contract) == len(unit.config)
     record = process.read(supervised.folder / "deployment.json")
-    assert intent.hash == record["ledger"]
+    assert head == record["ledger"]
     assert ("ada", "c" * 40) == (live.actor, live.commit)
 
 

@@ -1,5 +1,6 @@
 """What people ask the store: is it whole, what is live, what was, and where does a version come from."""
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -7,28 +8,41 @@ from serve.bundle import MANIFEST
 from train import embedded, following, registry
 from train.embedded import DATABASE, STORE
 from train.travel import book, history, ledger, rows
-from train.travel.effects import CHALLENGER, CHAMPION, MARK, REMOVED, effects_of
-from train.travel.history import FAILED, INTENT
+from train.travel.effects import CHALLENGER, CHAMPION, MARK, REMOVED, aliases_of, effects_of
 from train.travel.ledger import DEPLOYMENT, PROMOTION, ROLLBACK, VERDICTS, Line
 from train.view import Version
 from validation.contract import Config
 from validation.pages.cells import cell_text
 from validation.script import Refusal, log
 
+HASH = re.compile(r"[0-9a-f]{12,64}")
+
 
 def verify(config: Config, head: str) -> str:
-    """Check the store here: the ledger's chain, the registry against it, and every model's files.
+    """Check the store here: the ledger's chain, the registry against it, every model's files, what was deployed here.
 
     Raises Refusal that names the first line or version that is not as it was written.
     """
+    from infra import place as places
+
     lines = book.lines()
     hashes = {line.hash for line in lines}
-    if head and head not in hashes | {ledger.START}:
+    if head and not HASH.fullmatch(head):
+        raise Refusal(
+            f"{head!r} is no hash of a ledger's line; give its 64 hex digits, or the first 12 of them at least"
+        )
+    if not any(one.startswith(head) for one in hashes | {ledger.START}):
         raise Refusal(f"the ledger of {len(lines)} line(s) does not hold {head[:12]}: it was rewritten since")
+    for name, carried in places.heads(places.home()).items():
+        if carried not in hashes | {ledger.START}:
+            raise Refusal(
+                f"{name} carries the ledger's head {carried[:12]}, which the ledger of {len(lines)} line(s) does not"
+                " hold: it was rewritten since"
+            )
     view = following.follow(config)
     lines = book.lines()
     absent = 0
-    for alias, number in _told(lines).items():
+    for alias, number in aliases_of(lines).items():
         if view.aliases.get(alias) != number:
             raise Refusal(
                 f"the alias {alias} names version {view.aliases.get(alias)}, and by the ledger it is version {number}:"
@@ -54,14 +68,6 @@ def verify(config: Config, head: str) -> str:
     )
 
 
-def _told(lines: Sequence[Line]) -> dict[str, int]:
-    """Tell which version each alias names by the ledger."""
-    aliases: dict[str, int] = {}
-    for line in lines:
-        aliases |= effects_of(line).aliases
-    return aliases
-
-
 def live(config: Config, at: str) -> str:
     """Tell what is live in each environment, now or at a moment, and who put it there."""
     lines = book.lines()
@@ -80,11 +86,7 @@ def live(config: Config, at: str) -> str:
         if line:
             unit = history.unit_of(line.facts)
             rows.append((f"live in {name}", str(unit.version), unit.model, *_who(line)))
-    promoted = [
-        line
-        for line in lines
-        if line.event in (PROMOTION, ROLLBACK) and line.facts.get("phase") not in (INTENT, FAILED)
-    ]
+    promoted = [line for line in lines if CHAMPION in effects_of(line).aliases]
     if promoted:
         last = promoted[-1]
         facts = last.facts.get("unit") or last.facts
@@ -137,7 +139,7 @@ def _facts(line: Line) -> str:
         return f"in place of {facts['instead_of'][:12] or 'none'}"
     if line.event in (DEPLOYMENT, ROLLBACK):
         unit = history.unit_of(facts)
-        image = f", image {unit.image[:19]}" if unit.image else ""
+        image = f", image {unit.image}" if unit.image else ""
         return f"{facts['environment']}: {facts['phase']}, bundle {unit.bundle[:12]}{image}"
     return ""
 

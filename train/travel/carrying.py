@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from train import embedded, following, registry
+from train import embedded, following, registry, tables
 from train.embedded import ARTIFACTS, DATABASE, STORE
 from train.travel import book, content
 from train.travel.content import BASE, CORE
@@ -51,6 +51,7 @@ def restore(config: Config, folder: Path, replace: bool) -> str:
         if local:
             (fresh / ARTIFACTS).mkdir(exist_ok=True)
             embedded.rebase(fresh / DATABASE, embedded.artifacts_uri())
+            tables.upgraded(fresh / DATABASE, "the saved store")
     return _words(len(registry.view(config).versions), local)
 
 

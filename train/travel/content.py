@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from serve.bundle import MANIFEST, BundleError, seal, verify
-from train import embedded
+from train import embedded, tables
 from train.embedded import DATABASE
 from train.travel import copying, dashboard, ledger, rows
 from train.travel.ledger import Line
@@ -157,11 +157,8 @@ def fetch(origin: Origin, commit: str, folder: Path, config: Config) -> Saved | 
         log(f"{what} is the store of {facts['repository'].get('name') or 'another repository'}, not of {ours['name']}")
         return None
     saved = check(folder, config, what)
-    if saved.database and facts["mlflow"] != version_of("mlflow"):
-        from train import tables
-
-        log(f"{what} was written by MLflow {facts['mlflow']}; its database is upgraded")
-        tables.upgrade(saved.database)
+    if saved.database:
+        tables.upgraded(saved.database, what)
     return saved
 
 

@@ -4,7 +4,7 @@ The ledger is written first. Who dies before the registry followed leaves a line
 effect sets a value, so applying it twice is applying it once.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from train.travel.history import LIVE
@@ -41,3 +41,11 @@ def effects_of(line: Line) -> Effects:
     if line.event == COMPACTION:
         return Effects({version: {REMOVED: line.time} for version in facts["removed"]})
     return Effects()
+
+
+def aliases_of(lines: Sequence[Line]) -> dict[str, int]:
+    """Tell which version each alias names by a ledger."""
+    aliases: dict[str, int] = {}
+    for line in lines:
+        aliases |= effects_of(line).aliases
+    return aliases

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from train.embedded import DATABASE, STORE, embedded
-from train.travel import content, copying, ledger, rows
+from train.travel import content, copying, keeping, ledger, rows
 from train.travel.content import Saved
 from train.travel.history import LIVE
 from train.travel.ledger import PROMOTION, REGISTRATION, ROLLBACK, Line
@@ -36,7 +36,7 @@ def merge(
     """Write the database that holds what is there and what is new here; return its ledger and view.
 
     Versions that are new get the next numbers there, and the lines about them those numbers. Raises RaceLostError when
-    a line moves the champion from another one than is there now.
+    a line moves the champion from another one than is there now, or what is needed was compacted.
     """
     database, model = folder / DATABASE, config.model.name
     ours = snapshot_of_ours(str(folder.parent))
@@ -57,6 +57,12 @@ def merge(
             rows.forget(connection, model)
         rows.follow(connection, model, lines)
         view = rows.read_view(connection, model)
+    if lost := keeping.lost(view, before, lines):
+        named = ", ".join(map(str, sorted(lost)))
+        raise RaceLostError(
+            f"a compaction removes the files of version {named}, which somebody else has put to use meanwhile; restore"
+            " the store with --replace, and do this again"
+        )
     content.without_place(database)
     return lines, view
 

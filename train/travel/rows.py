@@ -88,7 +88,7 @@ def unfollowed(connection: sqlite3.Connection, model: str, lines: Sequence[Line]
 def follow(connection: sqlite3.Connection, model: str, lines: Sequence[Line]) -> None:
     """Apply the effects of the lines that the registry has yet to follow, all in this transaction."""
     new = unfollowed(connection, model, lines)
-    if not new or not _exists(connection, "registered_models", "name = ?", model):
+    if not new or not exists(connection, "registered_models", "name = ?", model):
         return
     put, five, four = "INSERT OR REPLACE INTO", "VALUES (?, ?, ?, ?, ?)", "VALUES (?, ?, ?, ?)"
     [workspace] = connection.execute("SELECT workspace FROM registered_models WHERE name = ?", (model,)).fetchone()
@@ -96,7 +96,7 @@ def follow(connection: sqlite3.Connection, model: str, lines: Sequence[Line]) ->
         effects = effects_of(line)
         named: tuple[object, ...]
         for version in [*effects.tags, *effects.aliases.values()]:
-            if not _exists(connection, "model_versions", "name = ? AND version = ?", model, version):
+            if not exists(connection, "model_versions", "name = ? AND version = ?", model, version):
                 raise Refusal(f"line {line.number} of the ledger is about version {version}, which the registry lacks")
         for version, tags in effects.tags.items():
             for key, value in tags.items():
@@ -109,7 +109,8 @@ def follow(connection: sqlite3.Connection, model: str, lines: Sequence[Line]) ->
     connection.execute(f"{put} registered_model_tags (key, value, name, workspace) {four}", mark)
 
 
-def _exists(connection: sqlite3.Connection, table: str, where: str, *values: object) -> bool:
+def exists(connection: sqlite3.Connection, table: str, where: str, *values: object) -> bool:
+    """Tell whether a table has such a row."""
     found = connection.execute(f"SELECT 1 FROM {table} WHERE {where}", values)  # noqa: S608  words of this module
     return found.fetchone() is not None
 
