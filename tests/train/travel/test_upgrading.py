@@ -14,6 +14,7 @@ from sqlalchemy import create_engine
 from serve.bundle import sha256
 from tests.conftest import Ran
 from tests.train.travel.test_damage import rewrite
+from train import tables
 
 A_LITTLE, FAR = 3, 19  # revisions back: tables of jobs and traces; before the column `workspace` of versions and tags
 
