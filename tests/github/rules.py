@@ -21,7 +21,7 @@ CONCURRENT = {"group", "cancel-in-progress", "queue"}
 # By hand; by hand; the service; what keeps it up
 NO_STEP = {"train.init", "validation.calibrate", "serve.app", "infra.supervisor"}
 NO_TARGET = {"train.store", "train.claim", "infra.comment"}  # from machine to machine; for others' sake; after a run
-LOGIN = re.compile(r"MLFLOW_TRACKING_(USERNAME|PASSWORD): \$\{\{ secrets\.MLFLOW_TRACKING_\1 \}\}")
+LOGIN = re.compile(r"MLFLOW_TRACKING_(USERNAME|PASSWORD): \"?\$\{\{ secrets\.MLFLOW_TRACKING_\1 \}\}\"?")
 SERVER = "  MLFLOW_TRACKING_URI: ${{ github.event_name != 'pull_request' && vars.MLFLOW_TRACKING_URI || '' }}"
 WRITERS = {"claim.yml", "record.yml", "stage-5-deploy.yml", "rollback.yml"}  # what pushes to the registry's branch
 MAY_WRITE = {("contents", "write"), ("contents", "read"), ("actions", "read")}  # what a writer may ask for
