@@ -2,8 +2,8 @@
 
 Usage: python -m serve.batch --input rows.parquet --output scored.parquet [--bundle build/model] [--keep all]
 
-Reads   the bundle; the input, Parquet or CSV, a file or a URL. It holds every column that the model takes; others are left
-        out, unless --keep names them. NaN and, in CSV, an empty field are missing values.
+Reads   the bundle; the input, Parquet or CSV, a file or a URL. It holds every column that the model takes; others are
+        left out, unless --keep names them. NaN and, in CSV, an empty field are missing values.
 Prints  a short table: rows, rejects, rate. Progress goes to stderr.
 Writes  the output, a line for each row that keeps the contract: its number, counted from 0, the kept columns, the
         prediction, model, version, digest, and when the job began; and the reject file: number, column and reason of

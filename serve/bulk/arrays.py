@@ -13,12 +13,14 @@ def from_numpy(values: npt.NDArray[Any], kind: pa.DataType) -> pa.Array:
     return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(np.ascontiguousarray(values))])
 
 
-def to_numpy(array: pa.Array, kind: str) -> npt.NDArray[Any]:
-    """View an Arrow array without nulls as numpy's numbers of the same width; nothing is copied."""
+def to_numpy(array: pa.Array, kind: str, null: float) -> npt.NDArray[Any]:
+    """Turn an Arrow array into numpy's numbers of the same width, with `null` where none is; else nothing is copied."""
     if not len(array):
         return np.empty(0, kind)
-    width = np.dtype(kind).itemsize
-    return np.frombuffer(array.buffers()[1], kind, len(array), array.offset * width)
+    values = np.frombuffer(array.buffers()[1], kind, len(array), array.offset * np.dtype(kind).itemsize)
+    if array.null_count:
+        values = np.where(to_numpy(array.is_null().cast(pa.uint8()), "uint8", 0) == 1, values.dtype.type(null), values)
+    return values
 
 
 def texts(values: Sequence[str]) -> pa.Array:

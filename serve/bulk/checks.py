@@ -107,14 +107,15 @@ def reasons(columns: Columns, specs: list[Spec], rows: Rows) -> dict[int, tuple[
 
 
 def _numbers(column: pa.ChunkedArray) -> Numbers:
+    if not len(column):
+        return Numbers(np.empty(0))
     texts: dict[int, str] = {}
     column = decoded(column)
     if pa.types.is_string(column.type):
         column, texts = _parsed(column)
     if pa.types.is_decimal(column.type) or not pa.types.is_floating(column.type):
         column = column.cast(pa.float64(), safe=False)
-    values = pc.fill_null(column.cast(pa.float64()), math.nan)
-    return Numbers(to_numpy(_whole(values), "float64"), texts)
+    return Numbers(to_numpy(_whole(column.cast(pa.float64())), "float64", math.nan), texts)
 
 
 def _parsed(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, dict[int, str]]:
@@ -124,13 +125,15 @@ def _parsed(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, dict[int, str]]:
     except pa.ArrowInvalid:
         column = pc.utf8_trim_whitespace(column)
         column = pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
-        written = pc.fill_null(pc.match_substring_regex(column, NUMBER), True)
-        wrong = np.flatnonzero(to_numpy(_whole(written.cast(pa.uint8())), "uint8") == 0)
+        written = pc.match_substring_regex(column, NUMBER)
+        wrong = np.flatnonzero(to_numpy(_whole(written.cast(pa.uint8())), "uint8", 1) == 0)
         texts = {row: column[row].as_py() for row in wrong.tolist()}
         return pc.if_else(written, column, pa.scalar(None, pa.string())).cast(pa.float64()), texts
 
 
 def _categories(column: pa.ChunkedArray, name: str) -> Categories:
+    if not len(column):
+        return Categories(np.empty(0, "int32"), [None])
     if pa.types.is_null(column.type):
         column = column.cast(pa.string())
     if not pa.types.is_dictionary(column.type):
@@ -140,8 +143,7 @@ def _categories(column: pa.ChunkedArray, name: str) -> Categories:
         values = whole.dictionary.to_pylist()
     except UnicodeDecodeError:
         raise InputError(f"column {name} holds a text that is no UTF-8; write the file anew") from None
-    places = pc.fill_null(whole.indices.cast(pa.int32()), len(values))
-    return Categories(to_numpy(places, "int32"), [*values, None])
+    return Categories(to_numpy(whole.indices.cast(pa.int32()), "int32", len(values)), [*values, None])
 
 
 def _whole(column: pa.ChunkedArray) -> pa.Array:

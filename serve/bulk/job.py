@@ -1,6 +1,5 @@
 """Run a job: read chunks in order, score them on all cores, write them in order; memory does not grow with the rows."""
 
-import datetime
 import hashlib
 from collections import deque
 from collections.abc import Callable
@@ -14,7 +13,7 @@ import numpy
 import onnxruntime
 import pyarrow as pa
 
-from serve.bulk.parts import Parts, finished, opened
+from serve.bulk.parts import Parts, finished, now, opened
 from serve.bulk.place import Place
 from serve.bulk.scoring import Scorer
 from serve.bulk.source import CHUNK, Source, find
@@ -66,7 +65,7 @@ def run(bundle: Bundle, job: Job, say: Callable[[str], None], show: Callable[[in
     source = find(job.source, bundle.model.inputs, job.kept)
     if source.ignored:
         say(f"{job.source}: the model takes no column {', '.join(source.ignored)}; --keep takes columns along")
-    Scorer(bundle, source.kept, datetime.datetime.now(datetime.UTC))  # names that collide are refused before any work
+    Scorer(bundle, source.kept, now())  # names that collide are refused before any work
     described = {
         "source": job.source.identity(),
         "bundle": bundle.digest,
@@ -100,7 +99,7 @@ def _assembled(parts: Parts, target: Place) -> Path:
 def _score(scorer: Scorer, source: Source, job: Job, parts: Parts, show: Callable[[int, int | None], None]) -> Counts:
     counts = Counts()
     waiting: deque[tuple[int, Future[None]]] = deque()
-    scored, rejected = scorer.score(source.schema.empty_table(), 0)
+    scored, rejected = scorer.score(pa.Table.from_batches([], source.schema), 0)
     with ExitStack() as stack:
         pool = stack.enter_context(ThreadPoolExecutor(job.threads))
         stack.callback(pool.shutdown, wait=True, cancel_futures=True)

@@ -52,6 +52,11 @@ class Parts:
         return self.folder / f"{number:08}.{kind}"
 
 
+def now() -> datetime.datetime:
+    """Read the clock, to the second."""
+    return datetime.datetime.now(datetime.UTC).replace(microsecond=0)
+
+
 @contextlib.contextmanager
 def opened(folder: Path, job: dict[str, Any]) -> Iterator[Parts]:
     """Open the parts of a job: those of a killed run of the very same job, else none; one process at a time.
@@ -73,8 +78,7 @@ def opened(folder: Path, job: dict[str, Any]) -> Iterator[Parts]:
             for old in folder.iterdir():
                 if old.name != LOCK:
                     old.unlink()
-            now = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
-            known = {"job": job, "begun": now.isoformat()}
+            known = {"job": job, "begun": now().isoformat()}
             with path.with_suffix(".partial").open("w", encoding="utf-8") as file:
                 json.dump(known, file, indent=1, sort_keys=True)
                 lasting(file)

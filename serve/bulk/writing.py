@@ -22,7 +22,7 @@ def writer(path: Path, suffix: str, schema: pa.Schema) -> Iterator[Callable[[pa.
     with path.open("wb") as file, contextlib.ExitStack() as stack:
         try:
             if suffix == ".csv":
-                schema = _plain(schema.empty_table()).schema
+                schema = _plain(pa.Table.from_batches([], schema)).schema
                 csv = stack.enter_context(pyarrow.csv.CSVWriter(file, schema))
                 yield lambda table: csv.write_table(_plain(table))
             else:
