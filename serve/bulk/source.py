@@ -91,7 +91,8 @@ def find(place: Place, specs: Sequence[Spec], kept: Sequence[str] | None) -> Sou
 
 def _parquet(file: Any, specs: Sequence[Spec]) -> pyarrow.parquet.ParquetFile:
     # Texts as codes and their dictionary: each value is looked at once a chunk, not once a row
-    categories = [spec["name"] for spec in specs if spec["type"] != "number"]
+    held = pyarrow.parquet.read_metadata(file).schema.to_arrow_schema().names
+    categories = [spec["name"] for spec in specs if spec["type"] != "number" and spec["name"] in held]
     return pyarrow.parquet.ParquetFile(file, read_dictionary=categories, buffer_size=READ_AHEAD, pre_buffer=False)
 
 
