@@ -63,11 +63,16 @@ class Model:
 
         Returns shape (rows, labels), the probabilities, or (rows, 1), the quantity in its unit.
         """
-        feeds = {name: self._tensor(columns[spec["name"]], spec) for name, spec in self._feeds}
+        return self.run({spec["name"]: self.tensor(columns[spec["name"]], spec) for spec in self.inputs})
+
+    def run(self, tensors: Mapping[str, npt.NDArray[Any]]) -> Outputs:
+        """Score columns that `tensor` has made, by name; returns what `outputs` does."""
+        feeds = {name: tensors[spec["name"]] for name, spec in self._feeds}
         scores = self._session.run([self._output], feeds)[0]
         return np.asarray(scores, dtype="float32").reshape(len(scores), -1)
 
-    def _tensor(self, values: Sequence[Any] | npt.NDArray[Any], spec: Mapping[str, Any]) -> npt.NDArray[Any]:
+    def tensor(self, values: Sequence[Any] | npt.NDArray[Any], spec: Mapping[str, Any]) -> npt.NDArray[Any]:
+        """Write a column as the graph takes it, shape (rows, 1): float32, or texts as the contract spells them."""
         if spec["type"] == "number":
             return np.array(values, dtype="float32").reshape(-1, 1)
         texts = np.array(values, dtype=object).reshape(-1, 1)

@@ -22,7 +22,7 @@ def test_the_context_holds_the_service_and_the_bundle_and_no_more(make_real_bund
     rest = set(found) - bundle
     assert {"serve/Dockerfile", "serve/requirements.txt", "serve/app.py", "serve/model.py"} <= rest
     assert all(name.startswith("serve/") and name.count("/") == 1 for name in rest)
-    assert {"serve/export.py", "serve/smoke.py"}.isdisjoint(rest)
+    assert {"serve/batch.py", "serve/export.py", "serve/smoke.py"}.isdisjoint(rest)
 
 
 def test_the_same_files_are_packed_to_the_same_bytes(make_real_bundle):
