@@ -14,13 +14,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from serve.rows import Values
 from serve.seen.layout import PROTOCOLS, SECONDS, STATUSES, Column, Layout
-from serve.words import MISSING
+from serve.words import folded
 
 PENDING_ROWS = 512  # about half a millisecond of counting, between replies
 PENDING_TIMES = 512
-
-Feeds = Sequence[npt.NDArray[Any]]
 
 
 class Counts:
@@ -32,7 +31,7 @@ class Counts:
         self._all = np.frombuffer(block, dtype="float64").reshape(workers, layout.size)
         self._cells = memoryview(block).cast("d")
         self._lock = threading.Lock()  # large requests are scored, and kept for counting, on threads
-        self._pending: list[tuple[Feeds, npt.NDArray[Any]]] = []
+        self._pending: list[tuple[Values, npt.NDArray[Any]]] = []
         self._rows = 0
         self._times: list[float] = []
         self._answers = {(name, status): layout.answer(name, status) for name in PROTOCOLS for status in STATUSES}
@@ -62,10 +61,10 @@ class Counts:
         """Count a request out whose client did not wait."""
         self._cells[self._base] -= 1
 
-    def later(self, feeds: Feeds, outputs: npt.NDArray[Any]) -> None:
+    def later(self, columns: Values, outputs: npt.NDArray[Any]) -> None:
         """Keep what was scored until it is counted."""
         with self._lock:
-            self._pending.append((feeds, outputs))
+            self._pending.append((columns, outputs))
             self._rows += len(outputs)
 
     @property
@@ -93,19 +92,19 @@ class Counts:
         self._mine[start : start + len(SECONDS) + 1] += _binned(times, SECONDS, "left")
         self._mine[self.layout.seconds_sum] += times.sum()
 
-    def _add_rows(self, pending: list[tuple[Feeds, npt.NDArray[Any]]]) -> None:
+    def _add_rows(self, pending: list[tuple[Values, npt.NDArray[Any]]]) -> None:
         layout, mine = self.layout, self._mine
         outputs = np.concatenate([each for _, each in pending])
         mine[layout.rows] += len(outputs)
         for place, column in enumerate(layout.columns):
-            parts = [feeds[place] for feeds, _ in pending]
+            told = chain.from_iterable(columns[place] for columns, _ in pending)
             if column.number:
-                values = np.concatenate(parts)[:, 0]
+                values = np.array(list(told), dtype="float32")
                 present = values[~np.isnan(values)]
                 mine[column.missing] += len(values) - len(present)
                 mine[column.start : column.missing] += _binned(present, column.edges, "right")
             else:
-                self._add_categories(column, Counter(chain.from_iterable(part[:, 0].tolist() for part in parts)))
+                self._add_categories(column, Counter(told))
         scores = outputs[:, -1]
         inner = layout.output_edges[1:-1]
         mine[layout.outputs : layout.outputs_sum] += _binned(scores, inner, "left")
@@ -114,12 +113,14 @@ class Counts:
             chosen = np.bincount(np.argmax(outputs, axis=1), minlength=len(layout.labels))
             mine[layout.chosen : layout.chosen + len(layout.labels)] += chosen
 
-    def _add_categories(self, column: Column, counted: "Counter[str]") -> None:
+    def _add_categories(self, column: Column, counted: "Counter[str | None]") -> None:
         mine = self._mine
         for value, count in counted.items():
-            if value == MISSING:
+            if value is None:
                 mine[column.missing] += count
                 continue
+            if column.spellings:
+                value = column.spellings.get(folded(value), value)
             mine[column.place.get(value, column.other)] += count
             if value not in column.declared:
                 mine[column.unseen] += count

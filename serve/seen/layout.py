@@ -4,6 +4,8 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
+from serve.words import spellings
+
 STATUSES = (200, 400, 401, 403, 404, 405, 413, 415, 422, 429, 500, 503)
 PROTOCOLS = ("predict", "mlflow", "vertex", "azure", "v2")
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)  # upper ends, of answering
@@ -21,6 +23,7 @@ class Column:
         self.bins = [*_intervals(self.edges)] if self.number else [*values, OTHER]
         self.place = {value: start + place for place, value in enumerate(values)}
         self.declared = frozenset(() if self.number else spec["values"])
+        self.spellings = spellings(spec["values"]) if spec.get("fold") else {}
         self.start = start
         self.other = start + len(self.bins) - 1
         self.missing = start + len(self.bins)

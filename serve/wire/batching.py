@@ -68,7 +68,6 @@ class Batcher:
 
     def scored(self, columns: Values) -> Scored:
         """Score columns at once, on whatever thread this is."""
-        feeds = self._model.feeds(columns)
-        outputs = self._model.run(feeds)
-        self._counts.later(feeds, outputs)
+        outputs = self._model.run(self._model.feeds(columns))
+        self._counts.later(columns, outputs)
         return Scored(self._model, outputs)
