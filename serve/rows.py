@@ -92,7 +92,7 @@ class Rows:
                         raise BadRequest(422, f"unknown field {extra[0]!r} beside {key!r}", extra[0])
                     value = msgspec.json.decode(top[key])
                     return self.from_rows(value, key) if key == RECORDS else self.from_columns(value, key)
-            msgspec.convert(msgspec.json.decode(body), self.row_type)
+            self._one(body)
         except msgspec.ValidationError as error:
             raise self._located(str(error), None) from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -171,6 +171,7 @@ class Rows:
         """Turn msgspec's message and path into a sentence with the field's name and the row's number."""
         sentence, _, path = message.partition(" - at `$")
         field = path.rstrip("`").removeprefix(".") or None
+        field = None if field == "[...]" else field  # a number in JSON of no type yet: where it stands is not told
         if field is None:
             named = re.search(r"field `(.*)`", sentence)
             field = named.group(1) if named else None
