@@ -91,6 +91,8 @@ def test_the_api_keeps_its_own_description(service) -> None:
         @given(case=operation.as_strategy())
         @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), database=None)
         def check(case) -> None:
-            case.call_and_validate(checks=CHECKED)
+            # MLflow's scoring server answers an empty line and calls it JSON; so do we, there
+            empty = case.path in ("/ping", "/health", "/vertex/health")
+            case.call_and_validate(checks=CHECKED[:-1] if empty else CHECKED)
 
         check()
