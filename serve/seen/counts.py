@@ -18,8 +18,8 @@ from serve.rows import Values
 from serve.seen.layout import PROTOCOLS, SECONDS, STATUSES, Column, Layout
 from serve.words import folded
 
-PENDING_ROWS = 512  # about half a millisecond of counting, between replies
-PENDING_TIMES = 512
+PENDING_ROWS = 2048  # about a millisecond of counting, between replies
+PENDING_TIMES = 2048
 
 
 class Counts:

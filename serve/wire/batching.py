@@ -25,6 +25,7 @@ class Batcher:
         self._model, self._counts = model, counts
         self._ones: Waiting = []
         self._many: Waiting = []
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def one(self, values: Sequence[Any]) -> "asyncio.Future[Place]":
         """Score one row, its values in the order of the inputs."""
@@ -35,7 +36,7 @@ class Batcher:
         return self._wait(self._many, columns)
 
     def _wait(self, queue: Waiting, item: Any) -> "asyncio.Future[Place]":
-        loop = asyncio.get_running_loop()
+        loop = self._loop = self._loop or asyncio.get_running_loop()
         if not self._ones and not self._many:
             loop.call_soon(self._score)
         future: asyncio.Future[Place] = loop.create_future()

@@ -100,7 +100,7 @@ def test_what_waits_is_bounded() -> None:
     """Enough rows, or enough answers, are due to be counted."""
     counts = made()
     assert not counts.due
-    for _ in range(128):
+    for _ in range(512):
         counts.later(COLUMNS, OUTPUTS)
     assert counts.due
     counts.settle()
