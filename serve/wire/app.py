@@ -102,7 +102,9 @@ class Wire:
             counts.failed("gone")
             counts.left()
             return
-        except Exception:
+        except (
+            Exception
+        ):  # whatever the runtime raised: the log has it, the caller a sentence, the others their answers
             log.exception("a request failed")
             counts.failed("internal")
             status, content = protocol.refuse(BROKEN)
