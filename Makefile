@@ -12,6 +12,8 @@ UI_PORT ?= 5000
 ENVIRONMENT ?= local
 export REASON ?= # as the shell has it: quotes in a sentence are no code
 TESTS ?=
+BENCH ?= store
+ARGUMENTS ?=
 
 export PATH := $(VENV)/bin:$(PATH)
 export OMP_NUM_THREADS ?= 2
@@ -121,8 +123,8 @@ test: setup $(COMPILED) ## the tests; TESTS= narrows them
 mutants: setup ## break the gates' code bit by bit; each break has to be noticed by a test
 	@python -m tests.mutants
 
-bench: setup ## measure what the registry's branch costs; decides nothing, takes half an hour
-	@python -m tests.bench.store
+bench: setup ## measure BENCH=store, what the registry's branch costs (half an hour), or serving, the service's speed
+	@python -m tests.bench.$(BENCH) $(ARGUMENTS)
 
 lint: setup ## style, types, workflows, Dockerfiles, compose
 	@ruff format --check .

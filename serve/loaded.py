@@ -1,11 +1,13 @@
 """A bundle as the service holds it: checked, and ready to score."""
 
 from pathlib import Path
-from typing import Any
 
 from serve.bundle import BundleError, read_json, verify
 from serve.model import Model
+from serve.refusal import KINDS
 from serve.rows import Rows
+from serve.seen.counts import Counts
+from serve.seen.layout import Layout
 
 
 class Bundle:
@@ -14,7 +16,7 @@ class Bundle:
     Raises BundleError when a byte differs, or the golden rows give other outputs than at training.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, workers: int = 1) -> None:
         self.digest = verify(folder)
         self.release = read_json(folder / "release.json")
         self.limits = read_json(folder / "service.json")
@@ -25,21 +27,15 @@ class Bundle:
         if differs:
             raise BundleError(f"{folder}: {differs}")
         self.rows = Rows(self.model.inputs, self.limits["max_rows"])
+        drift = read_json(folder / "model" / "drift.json")
+        self.counts = Counts(Layout(self.model.inputs, self.model.target, drift, KINDS), workers)
 
-    def predict(self, columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
-        """Score columns; one JSON object a row: label and probability, label and probabilities, or value."""
-        outputs = self.model.outputs(columns)
-        kind, labels = self.model.target["kind"], self.model.labels
-        if kind == "quantity":
-            return [{"value": value} for value in outputs[:, 0].tolist()]
-        chosen = [labels[place] for place in self.model.choices(outputs).tolist()]
-        if kind == "binary":
-            return [
-                {"label": label, "probability": positive}
-                for label, positive in zip(chosen, outputs[:, 1].tolist(), strict=True)
-            ]
-        names = [str(label) for label in labels]
-        return [
-            {"label": label, "probabilities": dict(zip(names, row, strict=True))}
-            for label, row in zip(chosen, outputs.tolist(), strict=True)
-        ]
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return str(self.release["model"])
+
+    @property
+    def version(self) -> int:
+        """The model's version."""
+        return int(self.release["model_version"])

@@ -48,10 +48,14 @@ class Model:
         taken = [node.name for node in self._session.get_inputs()]
         if len(taken) != len(self.inputs):
             raise BundleError(f"{folder}: the graph takes {len(taken)} inputs, the contract lists {len(self.inputs)}")
-        # By place, not by name: the converter writes names with spaces and the like otherwise
-        self._feeds = list(zip(taken, self.inputs, strict=True))
-        self._spellings = {spec["name"]: spellings(spec["values"]) for spec in self.inputs if spec.get("fold")}
-        self._output = self._session.get_outputs()[-1].name  # after the label, the probabilities
+        self._taken = taken  # by place, not by name: the converter writes names with spaces and the like otherwise
+        self._numbers = [place for place, spec in enumerate(self.inputs) if spec["type"] == "number"]
+        self._texts = [
+            (place, spellings(spec["values"]) if spec.get("fold") else None)
+            for place, spec in enumerate(self.inputs)
+            if spec["type"] != "number"
+        ]
+        self._wanted = [self._session.get_outputs()[-1].name]  # after the label, the probabilities
 
     @property
     def labels(self) -> list[str | int]:
@@ -63,25 +67,33 @@ class Model:
 
         Returns shape (rows, labels), the probabilities, or (rows, 1), the quantity in its unit.
         """
-        return self.run({spec["name"]: self.tensor(columns[spec["name"]], spec) for spec in self.inputs})
+        return self.run(self.feeds([columns[spec["name"]] for spec in self.inputs]))
 
-    def run(self, tensors: Mapping[str, npt.NDArray[Any]]) -> Outputs:
-        """Score columns that `tensor` has made, by name; returns what `outputs` does."""
-        feeds = {name: tensors[spec["name"]] for name, spec in self._feeds}
-        scores = self._session.run([self._output], feeds)[0]
-        return np.asarray(scores, dtype="float32").reshape(len(scores), -1)
+    def feeds(self, columns: Sequence[Sequence[Any] | npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
+        """Make the graph's tensors of columns in the order of the inputs, each of shape (rows, 1).
 
-    def tensor(self, values: Sequence[Any] | npt.NDArray[Any], spec: Mapping[str, Any]) -> npt.NDArray[Any]:
-        """Write a column as the graph takes it, shape (rows, 1): float32, or texts as the contract spells them."""
-        if spec["type"] == "number":
+        Numbers are float32, NaN where missing; categories are the declared spelling, MISSING where missing.
+        """
+        # Two blocks and a view a column: for the few rows of a request, making an array a column is what costs
+        numbers = np.array([columns[place] for place in self._numbers], dtype="float32")
+        texts = np.empty((len(self._texts), len(columns[0])), dtype=object)
+        for row, (place, declared) in enumerate(self._texts):
+            texts[row] = _told(columns[place], declared)
+        blocks = {True: iter(numbers), False: iter(texts)}
+        return [next(blocks[spec["type"] == "number"]).reshape(-1, 1) for spec in self.inputs]
+
+    def tensor(self, values: Sequence[Any] | npt.NDArray[Any], place: int) -> npt.NDArray[Any]:
+        """Make the tensor of one column, the input at `place`, as `feeds` does."""
+        if place in self._numbers:
             return np.array(values, dtype="float32").reshape(-1, 1)
-        texts = np.array(values, dtype=object).reshape(-1, 1)
-        absent = [value is None or value != value for value in texts[:, 0]]  # NaN is unlike itself
-        texts[absent] = MISSING
-        declared = self._spellings.get(spec["name"])
-        if declared is not None:
-            texts[:, 0] = [declared.get(folded(text), text) for text in texts[:, 0]]
+        texts = np.empty((len(values), 1), dtype=object)
+        texts[:, 0] = _told(values, dict(self._texts)[place])
         return texts
+
+    def run(self, feeds: Sequence[npt.NDArray[Any]]) -> Outputs:
+        """Score tensors of `feeds`; returns what `outputs` returns."""
+        scores = self._session.run(self._wanted, dict(zip(self._taken, feeds, strict=True)))[0]
+        return np.asarray(scores, dtype="float32").reshape(len(scores), -1)
 
     def choices(self, outputs: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.intp]:
         """Choose a label's place for each row of outputs, shape (rows,); the earlier label wins a tie."""
@@ -98,3 +110,9 @@ class Model:
         if gap.size and np.isfinite(gap).all() and gap.max() <= SAME:
             return None
         return f"golden row {int(gap.max(axis=1).argmax())} gives another output than at training (by {gap.max():g})"
+
+
+def _told(values: Sequence[Any] | npt.NDArray[Any], declared: Mapping[str, str] | None) -> list[Any]:
+    """Write texts as the graph knows them: MISSING for None and NaN, and the declared spelling where it is folded."""
+    told = [MISSING if value is None or value != value else value for value in values]  # NaN is unlike itself
+    return told if declared is None else [declared.get(folded(text), text) for text in told]

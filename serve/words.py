@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 MISSING = ""  # what a missing category is in the graph; no declared value may be empty
 RECORDS = "records"  # the key of many rows in a request; one row is the body itself
+COLUMNS = "columns"  # the key of many rows in a request, written column by column
 LONGEST = 200  # characters of a category's value
 
 

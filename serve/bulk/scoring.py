@@ -76,15 +76,13 @@ class Scorer:
 
 def _outputs(model: Model, columns: Columns, places: npt.NDArray[np.intp]) -> Outputs:
     """Score the rows at `places`: each value of a category is encoded once a chunk, by the service's own code."""
-    sources: dict[str, Any] = {}
-    for spec in model.inputs:
+    sources: list[tuple[npt.NDArray[Any], npt.NDArray[np.int32] | None]] = []
+    for place, spec in enumerate(model.inputs):
         column = columns[spec["name"]]
-        if isinstance(column, Categories):
-            sources[spec["name"]] = (model.tensor(column.values, spec), column.places)
-        else:
-            sources[spec["name"]] = (model.tensor(column.values, spec), None)
+        coded = column.places if isinstance(column, Categories) else None
+        sources.append((model.tensor(column.values, place), coded))
     found = [np.empty((0, max(1, len(model.labels))), "float32")]
     for start in range(0, len(places), SCORED_TOGETHER):
         some = places[start : start + SCORED_TOGETHER]
-        found.append(model.run({name: v[some if p is None else p[some]] for name, (v, p) in sources.items()}))
+        found.append(model.run([values[some if coded is None else coded[some]] for values, coded in sources]))
     return np.concatenate(found)

@@ -21,7 +21,9 @@ def test_the_context_holds_the_service_and_the_bundle_and_no_more(make_real_bund
     assert "build/model/model/model.onnx" in bundle
     rest = set(found) - bundle
     assert {"serve/Dockerfile", "serve/requirements.txt", "serve/app.py", "serve/model.py"} <= rest
-    assert all(name.startswith("serve/") and name.count("/") == 1 for name in rest)
+    assert "serve/wire/app.py" in rest
+    kinds = (".py", "/Dockerfile", "/requirements.txt")
+    assert all(name.startswith("serve/") and name.endswith(kinds) for name in rest)
     assert {"serve/batch.py", "serve/export.py", "serve/smoke.py"}.isdisjoint(rest)
 
 

@@ -133,7 +133,8 @@ def test_no_bundle_is_a_sentence(chain, tmp_path) -> None:
 def test_the_service_imports_nothing_that_trains(chain) -> None:
     """Neither MLflow nor scikit-learn nor pandas nor config.py is loaded by the service."""
     code = (
-        "import sys\nfrom pathlib import Path\nfrom serve.app import create_app\ncreate_app(Path('build/model'))\n"
+        "import sys\nfrom pathlib import Path\nfrom serve.app import create_app\nfrom serve.loaded import Bundle\n"
+        "create_app(Bundle(Path('build/model')))\n"
         "print(sorted({'mlflow', 'sklearn', 'pandas', 'pandera', 'config', 'skl2onnx', 'validation', 'train'}"
         " & set(sys.modules)))"
     )

@@ -12,6 +12,7 @@ import pytest
 from serve import batch
 from serve.bulk import job, parts, source
 from serve.rows import BadRequest
+from serve.wire.scored import Scored, Templates
 from tests.serve.conftest import BEGUN, write
 
 
@@ -21,7 +22,9 @@ def answers(bundle, frame) -> list:
     for row in frame[[spec["name"] for spec in bundle.model.inputs]].to_dict("records"):
         body = {name: None if pd.isna(value) else value for name, value in row.items()}
         try:
-            found.append(bundle.predict(bundle.rows.decode(json.dumps(body, default=float).encode())[0])[0])
+            columns, _ = bundle.rows.decode(json.dumps(body, default=float).encode())
+            scored = Scored(bundle.model, bundle.model.outputs(columns))
+            found.append(json.loads(Templates(bundle.model.target).row(scored, 0)))
         except BadRequest as refused:
             found.append(str(refused))
     return found

@@ -30,7 +30,7 @@ def faults(text):
         == {"${BASE_IMAGE}"},
         "the user is a number and not root": users and re.fullmatch(r"[1-9]\d*(:[1-9]\d*)?", users[-1]),
         "the bundle comes last": steps[-1] == ("COPY", "${BUNDLE} /bundle"),
-        "CMD is in exec form": words.get("CMD") == '["python", "-m", "serve.app"]',
+        "the entry point is in exec form": words.get("ENTRYPOINT") == '["python", "-m", "serve.app"]',
         "the health check needs no shell and no curl": "HEALTHCHECK" in words
         and re.search(r'CMD \["python"', words["HEALTHCHECK"]),
         "no frontend is pulled, and the classic builder understands it": not re.search(
@@ -59,7 +59,7 @@ def test_the_dockerfile_keeps_the_rules():
         (r"USER 10001:10001", "USER service", "the user is a number and not root"),
         (r"USER 10001:10001", "USER 0", "the user is a number and not root"),
         (r"\Z", "RUN true\n", "the bundle comes last"),
-        (r'CMD \["python", "-m", "serve.app"\]', "CMD python -m serve.app", "CMD is in exec form"),
+        (r'POINT \["python", "-m", "serve.app"\]', "POINT python -m serve.app", "the entry point is in exec form"),
         (r"HEALTHCHECK .*\n.*\n", "", "the health check needs no shell and no curl"),
         (r"\A", "# syntax=docker/dockerfile:1\n", "no frontend is pulled, and the classic builder understands it"),
         (r"COPY \$\{", "COPY --link ${", "no frontend is pulled, and the classic builder understands it"),
@@ -91,7 +91,7 @@ def test_hadolint_sees_faults(tmp_path):
 def test_the_image_can_import_what_it_holds():
     """No module in the image leans on a room that stays outside."""
     ignored = (ROOT / ".dockerignore").read_text().splitlines()
-    inside = [path for path in (ROOT / "serve").glob("*.py") if f"serve/{path.name}" not in ignored]
+    inside = [path for path in (ROOT / "serve").rglob("*.py") if path.relative_to(ROOT).as_posix() not in ignored]
     assert {"app.py", "model.py"} <= {path.name for path in inside}
     for path in inside:
         for node in ast.walk(ast.parse(path.read_text())):

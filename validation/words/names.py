@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from serve.words import RECORDS
+from serve.words import COLUMNS, RECORDS
 from validation.words.behaviours import Direction, Invariance, Missing, Noise
 from validation.words.bounds import FAIRNESS_METRICS, PERFORMANCE_METRICS, check_gate
 from validation.words.columns import Category, Number, require
@@ -18,7 +18,8 @@ def check_names(config: "Config") -> None:
     twice = sorted({name for name in names if names.count(name) > 1})
     require(not twice, f"column {', '.join(twice)} is declared twice")
     require(bool(config.inputs), "FEATURES: the model needs at least one column that is not hidden")
-    require(RECORDS not in names, f"column {RECORDS!r} would clash with the request's own key; rename it in load")
+    for key in (RECORDS, COLUMNS):
+        require(key not in names, f"column {key!r} would clash with the request's own key; rename it in load")
     _columns_exist(config)
     _gates_are_measured(config)
     _groups_exist(config)

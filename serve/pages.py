@@ -1,0 +1,64 @@
+"""What people and monitors look at: /docs, /openapi.json, /version, /metrics; FastAPI, loaded once it is ready.
+
+Importing FastAPI takes as long as all the rest of a start, so predictions do not wait for it: the first page may.
+"""
+
+import asyncio
+import gc
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from serve.loaded import Bundle
+
+App = Callable[..., Awaitable[None]]
+
+
+class Pages:
+    """An ASGI application that makes the real one when it is first needed, on a thread."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._bundle = bundle
+        self._app: App | None = None
+        self._loading: asyncio.Future[App] | None = None
+
+    def load(self) -> App:
+        """Make the application now."""
+        if self._app is None:
+            self._app = make(self._bundle)
+            gc.freeze()  # its modules live as long as the process
+        return self._app
+
+    def load_soon(self) -> None:
+        """Begin to make it on a thread; called on the event loop."""
+        if self._loading is None:
+            self._loading = asyncio.get_running_loop().run_in_executor(None, self.load)
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+        """Answer a request, when the pages are there."""
+        if self._app is None:
+            self.load_soon()
+            if self._loading is not None:
+                await self._loading
+        await self.load()(scope, receive, send)
+
+
+def make(bundle: Bundle) -> App:
+    """Make the FastAPI application of a bundle."""
+    from fastapi import FastAPI
+    from starlette.responses import Response
+
+    from serve.openapi import describe
+    from serve.seen.exposition import CONTENT_TYPE_LATEST, exposition
+
+    app = FastAPI(title=bundle.name, version=str(bundle.version), redoc_url=None)
+
+    @app.get("/version", summary="Which model answers")
+    async def version() -> dict[str, Any]:
+        return {**bundle.release, "bundle_digest": bundle.digest}
+
+    @app.get("/metrics", summary="Prometheus metrics", response_class=Response)
+    async def metrics() -> Response:
+        return Response(exposition(bundle.counts, bundle.release), media_type=CONTENT_TYPE_LATEST)
+
+    describe(app, bundle)
+    return app

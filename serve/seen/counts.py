@@ -1,0 +1,130 @@
+"""Counting off the reply's path: what was scored is kept for a moment, then counted at once with numpy.
+
+Every worker adds to cells of its own in one shared block, so that any of them can add up all. Nothing is kept of a row
+but its counts. Until they are counted, at most PENDING_ROWS rows (or one batch more) and PENDING_TIMES times wait.
+"""
+
+import mmap
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from serve.rows import Values
+from serve.seen.layout import PROTOCOLS, SECONDS, STATUSES, Column, Layout
+from serve.words import folded
+
+PENDING_ROWS = 2048  # about a millisecond of counting, between replies
+PENDING_TIMES = 2048
+
+
+class Counts:
+    """The counts of all workers of a service; `own` says which of them this process is."""
+
+    def __init__(self, layout: Layout, workers: int = 1) -> None:
+        self.layout = layout
+        block = mmap.mmap(-1, max(workers * layout.size * 8, 1))  # anonymous and shared: forked workers see one block
+        self._all = np.frombuffer(block, dtype="float64").reshape(workers, layout.size)
+        self._cells = memoryview(block).cast("d")
+        self._lock = threading.Lock()  # large requests are scored, and kept for counting, on threads
+        self._pending: list[tuple[Values, npt.NDArray[Any]]] = []
+        self._rows = 0
+        self._times: list[float] = []
+        self._answers = {(name, status): layout.answer(name, status) for name in PROTOCOLS for status in STATUSES}
+        self.own(0)
+
+    def own(self, worker: int) -> None:
+        """Count into this worker's cells; what a forerunner in its place had in flight has ended with it."""
+        self._mine, self._base = self._all[worker], worker * self.layout.size
+        self._mine[self.layout.in_flight] = 0
+
+    def began(self) -> None:
+        """Count a request in."""
+        self._cells[self._base] += 1
+
+    def ended(self, protocol: str, status: int, seconds: float) -> None:
+        """Count a request out, with its answer."""
+        cells, base = self._cells, self._base
+        cells[base] -= 1
+        cells[base + self._answers[protocol, status]] += 1
+        self._times.append(seconds)
+
+    def failed(self, kind: str) -> None:
+        """Count an error by its kind."""
+        self._cells[self._base + self.layout.errors + self.layout.kinds.index(kind)] += 1
+
+    def left(self) -> None:
+        """Count a request out whose client did not wait."""
+        self._cells[self._base] -= 1
+
+    def later(self, columns: Values, outputs: npt.NDArray[Any]) -> None:
+        """Keep what was scored until it is counted."""
+        with self._lock:
+            self._pending.append((columns, outputs))
+            self._rows += len(outputs)
+
+    @property
+    def due(self) -> bool:
+        """Whether enough waits to be counted."""
+        return self._rows >= PENDING_ROWS or len(self._times) >= PENDING_TIMES
+
+    def settle(self) -> None:
+        """Count all that waits."""
+        with self._lock:
+            pending, times = self._pending, self._times
+            self._pending, self._times, self._rows = [], [], 0
+            if times:
+                self._add_times(np.array(times))
+            if pending:
+                self._add_rows(pending)
+
+    def total(self) -> npt.NDArray[np.float64]:
+        """Add up all workers' cells."""
+        self.settle()
+        return np.asarray(self._all.sum(axis=0))
+
+    def _add_times(self, times: npt.NDArray[np.float64]) -> None:
+        start = self.layout.seconds
+        self._mine[start : start + len(SECONDS) + 1] += _binned(times, SECONDS, "left")
+        self._mine[self.layout.seconds_sum] += times.sum()
+
+    def _add_rows(self, pending: list[tuple[Values, npt.NDArray[Any]]]) -> None:
+        layout, mine = self.layout, self._mine
+        outputs = np.concatenate([each for _, each in pending])
+        mine[layout.rows] += len(outputs)
+        for place, column in enumerate(layout.columns):
+            told = chain.from_iterable(columns[place] for columns, _ in pending)
+            if column.number:
+                values = np.array(list(told), dtype="float32")
+                present = values[~np.isnan(values)]
+                mine[column.missing] += len(values) - len(present)
+                mine[column.start : column.missing] += _binned(present, column.edges, "right")
+            else:
+                self._add_categories(column, Counter(told))
+        scores = outputs[:, -1]
+        inner = layout.output_edges[1:-1]
+        mine[layout.outputs : layout.outputs_sum] += _binned(scores, inner, "left")
+        mine[layout.outputs_sum] += float(scores.sum(dtype="float64"))
+        if layout.labels:
+            chosen = np.bincount(np.argmax(outputs, axis=1), minlength=len(layout.labels))
+            mine[layout.chosen : layout.chosen + len(layout.labels)] += chosen
+
+    def _add_categories(self, column: Column, counted: "Counter[str | None]") -> None:
+        mine = self._mine
+        for value, count in counted.items():
+            if value is None:
+                mine[column.missing] += count
+                continue
+            if column.spellings:
+                value = column.spellings.get(folded(value), value)
+            mine[column.place.get(value, column.other)] += count
+            if value not in column.declared:
+                mine[column.unseen] += count
+
+
+def _binned(values: npt.NDArray[Any], edges: Sequence[float], side: Any) -> npt.NDArray[np.intp]:
+    return np.bincount(np.searchsorted(np.asarray(edges), values, side=side), minlength=len(edges) + 1)

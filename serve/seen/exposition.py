@@ -1,0 +1,77 @@
+"""The counts as Prometheus reads them: plain counters and histograms, which replicas may be added up over."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy.typing as npt
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from serve.seen.counts import Counts
+from serve.seen.layout import PROTOCOLS, SECONDS, STATUSES
+
+__all__ = ["CONTENT_TYPE_LATEST", "exposition"]
+
+
+class _Collector(Collector):
+    def __init__(self, counts: Counts, release: dict[str, Any]) -> None:
+        self._counts, self._release = counts, release
+
+    def collect(self) -> Iterator[Metric]:
+        layout, cells = self._counts.layout, self._counts.total()
+        info = GaugeMetricFamily("model_info", "The model in service", labels=["model", "version", "digest"])
+        info.add_metric([str(self._release[key]) for key in ("model", "model_version", "model_digest")], 1)
+        yield info
+        yield GaugeMetricFamily("predict_in_flight", "Requests under way", value=cells[layout.in_flight])
+        yield CounterMetricFamily("predict_rows", "Rows scored", value=cells[layout.rows])
+        yield _histogram("predict_seconds", "Time to answer, in seconds", SECONDS, cells, layout.seconds)
+        answers = CounterMetricFamily(
+            "predict_answers", "Answers by protocol and status", labels=["protocol", "status"]
+        )
+        for protocol in PROTOCOLS:
+            for status in STATUSES:
+                count = cells[layout.answer(protocol, status)]
+                if count:
+                    answers.add_metric([protocol, str(status)], count)
+        yield answers
+        errors = CounterMetricFamily("predict_errors", "Refused or failed requests by kind", labels=["kind"])
+        for place, kind in enumerate(layout.kinds):
+            errors.add_metric([kind], cells[layout.errors + place])
+        yield errors
+        values = CounterMetricFamily("feature_values", "Values by feature and bin", labels=["feature", "bin"])
+        missing = CounterMetricFamily("feature_missing", "Missing values by feature", labels=["feature"])
+        unseen = CounterMetricFamily("feature_unseen", "Values that no contract declares", labels=["feature"])
+        for column in layout.columns:
+            for place, name in enumerate(column.bins):
+                values.add_metric([column.name, name], cells[column.start + place])
+            missing.add_metric([column.name], cells[column.missing])
+            if not column.number:
+                unseen.add_metric([column.name], cells[column.unseen])
+        yield from (values, missing, unseen)
+        yield _histogram(
+            "prediction", "The last output of a row: a probability, or the quantity", layout.output_edges[1:-1], cells,
+            layout.outputs,
+        )  # fmt: skip
+        chosen = CounterMetricFamily("prediction_labels", "Rows by the label that was chosen", labels=["label"])
+        for place, label in enumerate(layout.labels):
+            chosen.add_metric([label], cells[layout.chosen + place])
+        yield chosen
+
+
+def _histogram(
+    name: str, said: str, ends: Sequence[float], cells: npt.NDArray[Any], start: int
+) -> HistogramMetricFamily:
+    """Make a histogram of cells that hold a count a bucket, then the sum."""
+    buckets, total = [], 0.0
+    for place, end in enumerate([*(f"{end:.9g}" for end in ends), "+Inf"]):
+        total += cells[start + place]
+        buckets.append((end, total))
+    return HistogramMetricFamily(name, said, buckets=buckets, sum_value=cells[start + len(ends) + 1])
+
+
+def exposition(counts: Counts, release: dict[str, Any]) -> bytes:
+    """Write all counts in Prometheus' text format."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Collector(counts, release))
+    return generate_latest(registry)

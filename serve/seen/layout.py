@@ -1,0 +1,66 @@
+"""Where each count lies: a fixed number of cells a worker, known from the contract, whatever is asked."""
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+from serve.words import spellings
+
+STATUSES = (200, 400, 401, 403, 404, 405, 413, 415, 422, 429, 500, 503)
+PROTOCOLS = ("predict", "mlflow", "vertex", "azure", "v2")
+SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)  # upper ends, of answering
+OTHER = "other"  # the bin of categories that are rare in training, or unseen
+
+
+class Column:
+    """The bins of one input: numbers by edge, categories by value, as training counted them."""
+
+    def __init__(self, spec: dict[str, Any], reference: dict[str, Any], start: int) -> None:
+        self.name: str = spec["name"]
+        self.number = spec["type"] == "number"
+        self.edges: list[float] = reference["edges"] if self.number else []
+        values = [] if self.number else [value for value in spec["values"] if value in reference["counts"]]
+        self.bins = [*_intervals(self.edges)] if self.number else [*values, OTHER]
+        self.place = {value: start + place for place, value in enumerate(values)}
+        self.declared = frozenset(() if self.number else spec["values"])
+        self.spellings = spellings(spec["values"]) if spec.get("fold") else {}
+        self.start = start
+        self.other = start + len(self.bins) - 1
+        self.missing = start + len(self.bins)
+        self.unseen = self.missing + 1
+        self.end = self.unseen + 1
+
+
+class Layout:
+    """The cells of one worker."""
+
+    def __init__(
+        self, inputs: Sequence[dict[str, Any]], target: dict[str, Any], drift: dict[str, Any], kinds: Sequence[str]
+    ) -> None:
+        self.in_flight = 0
+        self.rows = 1
+        self.seconds = 2  # one cell a bucket, one beyond the last, then their sum
+        self.seconds_sum = self.seconds + len(SECONDS) + 1
+        self.answers = self.seconds_sum + 1
+        self.errors = self.answers + len(STATUSES) * len(PROTOCOLS)
+        self.kinds = tuple(kinds)
+        self.columns = []
+        end = self.errors + len(self.kinds)
+        for spec in inputs:
+            self.columns.append(Column(spec, drift["columns"][spec["name"]], end))
+            end = self.columns[-1].end
+        self.labels = [str(label) for label in target["labels"]]
+        self.chosen = end
+        self.output_edges: list[float] = drift["outputs"]["edges"]
+        self.outputs = self.chosen + len(self.labels)  # one cell a bin, then the sum of the outputs
+        self.outputs_sum = self.outputs + len(self.output_edges) - 1
+        self.size = self.outputs_sum + 1
+
+    def answer(self, protocol: str, status: int) -> int:
+        """Return the cell of a protocol's answers of one status."""
+        return self.answers + PROTOCOLS.index(protocol) * len(STATUSES) + STATUSES.index(status)
+
+
+def _intervals(edges: Sequence[float]) -> list[str]:
+    ends = ["-inf", *(f"{edge:.9g}" for edge in edges), "inf"]
+    return [f"[{low},{high})" for low, high in itertools.pairwise(ends)]

@@ -1,0 +1,26 @@
+"""JSON in which a name stands twice in one object means two things: it is refused."""
+
+import json
+from typing import Any
+
+from serve.refusal import BadRequest
+
+
+def refuse_repeated(body: bytes) -> None:
+    """Raise BadRequest when an object of a body that is JSON has one name twice, however deep.
+
+    Slow (a parse by the standard library): the callers count colons first.
+    """
+    try:
+        json.loads(body, object_pairs_hook=_once)
+    except (ValueError, RecursionError) as error:
+        raise BadRequest(400, f"the body is no JSON: {type(error).__name__}") from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for place, name in enumerate(names) if name in names[:place])[:100]
+        raise BadRequest(422, f"{twice}: the name stands twice in one object", twice)
+    return found

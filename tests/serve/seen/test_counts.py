@@ -1,0 +1,123 @@
+"""What was scored is counted, by bin, by value, missing and unseen; nothing grows with the requests."""
+
+import httpx
+import numpy as np
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from serve.refusal import KINDS
+from serve.seen.counts import Counts
+from serve.seen.exposition import exposition
+from serve.seen.layout import SECONDS, Layout
+
+INPUTS = [
+    {"name": "age", "type": "number", "low": 0, "high": 9, "integer": True, "missing": True},
+    {"name": "town", "type": "category", "values": ["a", "b", "rare"], "missing": True, "unseen": "other"},
+    {"name": "class", "type": "category", "values": ["First class", "c"], "missing": False, "unseen": "reject",
+     "fold": True},
+]  # fmt: skip
+DRIFT = {
+    "columns": {
+        "age": {"edges": [2.0, 5.0], "counts": [1, 1, 1], "missing": 0},
+        "town": {"counts": {"a": 30, "b": 20}, "other": 3, "missing": 0},
+        "class": {"counts": {"First class": 30, "c": 20}, "other": 0, "missing": 0},
+    },
+    "outputs": {"edges": [0.0, 0.25, 0.5, 0.75, 1.0], "counts": [1, 1, 1, 1]},
+}
+TARGET = {"kind": "binary", "labels": ["no", "yes"]}
+RELEASE = {"model": "m", "model_version": 3, "model_digest": "d"}
+COLUMNS = [[0, 2, 5, None], ["a", "rare", "never seen", None], ["first  CLASS", "c", "c", "c"]]
+OUTPUTS = np.array([[0.9, 0.1], [0.75, 0.25], [0.2, 0.8], [0.4, 0.6]], dtype="float32")
+
+
+def made(workers: int = 1) -> Counts:
+    return Counts(Layout(INPUTS, TARGET, DRIFT, KINDS), workers)
+
+
+def samples(text: str) -> dict:
+    families = text_string_to_metric_families(text)
+    return {(s.name, *sorted(s.labels.values())): s.value for family in families for s in family.samples}
+
+
+def test_every_kind_of_value_has_its_count() -> None:
+    """Bins are closed below, rare and unseen values are `other`, spellings are the declared value's."""
+    counts = made()
+    counts.later(COLUMNS, OUTPUTS)
+    found = samples(exposition(counts, RELEASE).decode())
+    wanted = {
+        ("feature_values_total", "[-inf,2)", "age"): 1, ("feature_values_total", "[2,5)", "age"): 1,
+        ("feature_values_total", "[5,inf)", "age"): 1, ("feature_missing_total", "age"): 1,
+        ("feature_values_total", "a", "town"): 1, ("feature_values_total", "b", "town"): 0,
+        ("feature_values_total", "other", "town"): 2, ("feature_unseen_total", "town"): 1,
+        ("feature_missing_total", "town"): 1, ("feature_values_total", "First class", "class"): 1,
+        ("feature_unseen_total", "class"): 0, ("predict_rows_total",): 4,
+        ("prediction_bucket", "0.25"): 2, ("prediction_bucket", "0.5"): 2, ("prediction_bucket", "0.75"): 3,
+        ("prediction_bucket", "+Inf"): 4, ("prediction_labels_total", "no"): 2, ("prediction_labels_total", "yes"): 2,
+        ("model_info", "3", "d", "m"): 1,
+    }  # fmt: skip
+    assert wanted == {key: found[key] for key in wanted}
+    assert pytest.approx(1.75) == found["prediction_sum",]
+
+
+def test_one_by_one_is_as_together() -> None:
+    """However rows come in, the counts are the same."""
+    together, alone = made(), made()
+    together.later(COLUMNS, OUTPUTS)
+    for row in range(4):
+        alone.later([[column[row]] for column in COLUMNS], OUTPUTS[row : row + 1])
+    assert np.allclose(together.total(), alone.total())
+
+
+def test_workers_are_added_up_and_a_dead_one_has_nothing_in_flight() -> None:
+    """Each counts into its own cells; who takes a dead worker's place goes on from its counts."""
+    counts = made(workers=2)
+    for worker in (0, 1):
+        counts.own(worker)
+        counts.began()
+        counts.began()
+        counts.ended("predict", 200, 0.004)
+        counts.later(COLUMNS, OUTPUTS)
+        counts.settle()
+    found = samples(exposition(counts, RELEASE).decode())
+    assert (8, 2, 2) == (
+        found["predict_rows_total",], found["predict_in_flight",], found["predict_answers_total", "200", "predict"]
+    )  # fmt: skip
+    counts.own(1)
+    assert (1, 8) == (counts.total()[counts.layout.in_flight], counts.total()[counts.layout.rows])
+
+
+def test_the_latency_histogram_adds_up() -> None:
+    """Each answer falls into one bucket, ends included."""
+    counts = made()
+    for seconds in (SECONDS[0], SECONDS[-1], 100.0):
+        counts.began()
+        counts.ended("v2", 200, seconds)
+    found = samples(exposition(counts, RELEASE).decode())
+    assert (1, 2, 3) == tuple(found["predict_seconds_bucket", end] for end in (f"{SECONDS[0]:g}", "2.5", "+Inf"))
+
+
+def test_what_waits_is_bounded() -> None:
+    """Enough rows, or enough answers, are due to be counted."""
+    counts = made()
+    assert not counts.due
+    for _ in range(512):
+        counts.later(COLUMNS, OUTPUTS)
+    assert counts.due
+    counts.settle()
+    assert not counts.due
+
+
+def test_the_service_shows_what_it_did(service, golden) -> None:
+    """Rows, refusals by kind, answers by protocol and status, and nothing left in flight."""
+    before = samples(httpx.get(f"{service}/metrics").text)
+    httpx.post(f"{service}/predict", json={"records": golden["rows"][:7]})
+    httpx.post(f"{service}/predict", content=b"{")
+    httpx.post(f"{service}/invocations", json={"inputs": golden["rows"][:3]})
+    after = samples(httpx.get(f"{service}/metrics").text)
+    moved = {key: after[key] - before.get(key, 0) for key in after}
+    assert (10, 1, 1, 1, 0) == (
+        moved["predict_rows_total",], moved["predict_errors_total", "json"],
+        moved["predict_answers_total", "400", "predict"], moved["predict_answers_total", "200", "mlflow"],
+        after["predict_in_flight",],
+    )  # fmt: skip
+    assert 10 == sum(moved[key] for key in moved if key[0] == "prediction_labels_total")
