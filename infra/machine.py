@@ -71,7 +71,7 @@ def _record(place: Place, home: Path) -> dict[str, Any]:
 
 
 def _code() -> str:
-    return script.digest_of_files([*sorted((ROOT / "serve").glob("*.py")), ROOT / "serve/requirements.txt"])
+    return script.digest_of_files([*sorted((ROOT / "serve").rglob("*.py")), ROOT / "serve/requirements.txt"])
 
 
 @contextlib.contextmanager

@@ -1,12 +1,16 @@
-"""The service: one bundle behind HTTP. Started by `python -m serve.app`.
+"""The service: one bundle behind HTTP. Started by `python -m serve.app [--insecure]`.
 
 Environment: BUNDLE the bundle's folder (/bundle), HOST (127.0.0.1) and PORT (8000) to listen on, LISTEN_FD a listening
-socket inherited instead, READY_FILE a file written once it answers.
+socket inherited instead, READY_FILE a file written once it answers. Credentials: API_KEYS or API_KEYS_FILE (lines of
+`python -m serve.key`), OIDC_ISSUER and OIDC_AUDIENCE (OIDC_JWKS_URL where discovery does not tell). TLS_CERT_FILE and
+TLS_KEY_FILE for TLS. INSECURE=1 is --insecure: whoever reaches it may ask. ACCESS_LOG: the share of answers to log.
+FORWARDED_ALLOW_IPS: the proxies whose word on a caller's address is taken.
 
 Routes: POST /predict, GET /healthz, /readyz, /version, /metrics, /docs. It refuses to start on a bundle whose digests
-differ, or whose golden rows give other outputs than at training.
+differ, or whose golden rows give other outputs than at training; and, without a credential, where others reach it.
 """
 
+import argparse
 import contextlib
 import gc
 import os
@@ -14,7 +18,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +31,25 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from serve.bundle import BundleError
+from serve.guard.around import Guard
+from serve.guard.described import describe_guard
+from serve.guard.server import configure
+from serve.guard.settings import SettingError, read, says
 from serve.loaded import Bundle
 from serve.openapi import describe
 from serve.rows import BadRequest
 
 INLINE_ROWS = 64  # more are scored in a thread, so that other callers are answered meanwhile
 DRAIN_SECONDS = 20
+SCOPES = {  # that a caller needs, by route; None: anybody. What is not named needs `admin`
+    "/healthz": None,
+    "/readyz": None,
+    "/version": None,
+    "/predict": "predict",
+    "/docs": "predict",
+    "/openapi.json": "predict",
+    "/metrics": "admin",
+}
 
 
 def create_app(folder: Path) -> FastAPI:
@@ -102,6 +119,7 @@ def create_app(folder: Path) -> FastAPI:
     async def prometheus() -> Response:
         return Response(generate_latest(metrics), media_type=CONTENT_TYPE_LATEST)
 
+    app.state.limits = bundle.limits
     describe(app, bundle.rows.row_type, bundle.model.target, bundle.model.golden_rows[-1])
     return app
 
@@ -132,30 +150,37 @@ def _refuse(sentence: str) -> int:
     return 2
 
 
-def main() -> int:
-    """Serve until SIGTERM; return 2 when the bundle is not fit to serve."""
+def _where(inherited: int, host: str, port: int) -> tuple[list[socket.socket] | None, str, str]:
+    """Return the inherited socket, the address that it or we listen on, and both as one reads them."""
+    if inherited < 0:
+        return None, host, f"{host}:{port}"
     try:
-        host, port = os.environ.get("HOST", "127.0.0.1"), _number("PORT", "8000")
-        inherited = _number("LISTEN_FD", "-1")
+        listener = socket.socket(fileno=inherited)
+        name = listener.getsockname()
+    except OSError as error:
+        raise SettingError(f"LISTEN_FD={inherited} is no socket: {error.strerror}") from None
+    return ([listener], name[0], f"{name[0]}:{name[1]}") if isinstance(name, tuple) else ([listener], "localhost", name)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve until SIGTERM; return 2 when the bundle or the settings are not fit to serve."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--insecure", action="store_true", help="ask for no credential, whoever may reach it")
+    given = options.parse_args(argv)
+    try:
+        host, port = os.environ.get("HOST") or "127.0.0.1", _number("PORT", "8000")
+        sockets, address, where = _where(_number("LISTEN_FD", "-1"), host, port)
         app = create_app(Path(os.environ.get("BUNDLE", "/bundle")))
-    except BundleError as error:
+        settings = read(os.environ, app.state.limits, address, given.insecure)
+        guard = Guard(settings, SCOPES)
+    except (BundleError, SettingError) as error:
         return _refuse(str(error))
     except (KeyError, TypeError, ValueError, IndexError) as error:
         return _refuse(f"the bundle is not of this service's format: {type(error).__name__}: {error}")
-    config = uvicorn.Config(
-        app,
-        host=host,
-        port=port,
-        access_log=False,
-        log_level="warning",
-        server_header=False,
-        timeout_graceful_shutdown=DRAIN_SECONDS,
-    )
-    try:
-        sockets = [socket.socket(fileno=inherited)] if inherited >= 0 else None
-    except OSError as error:
-        return _refuse(f"LISTEN_FD={inherited} is no socket: {error.strerror}")
-    server = uvicorn.Server(config)
+    describe_guard(app, settings, SCOPES)
+    print(f"serve.app: {says(settings, where)}", file=sys.stderr)  # noqa: T201
+    drain = {"timeout_graceful_shutdown": DRAIN_SECONDS}
+    server = uvicorn.Server(configure(guard.around(app), settings, host=host, port=port, **drain))
 
     def end(*_: object) -> None:
         server.should_exit = True
