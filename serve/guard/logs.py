@@ -41,7 +41,7 @@ class ServerLines(logging.Handler):
 
 
 def take_over() -> None:
-    """Let the HTTP server log by this module, warnings and worse."""
+    """Let the HTTP server log by this module: errors alone, for strangers cause its warnings as they like."""
     logger = logging.getLogger("uvicorn")
     logger.handlers, logger.propagate = [ServerLines()], False
-    logger.setLevel(logging.WARNING)
+    logger.setLevel(logging.ERROR)
