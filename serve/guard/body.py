@@ -9,11 +9,10 @@ def limited(receive: Receive, headers: dict[bytes, bytes], limit: int) -> Receiv
 
     Raises Refused with 413, here or when the body is read.
     """
-    refused = Refused(413, f"the body is larger than {limit} bytes; send fewer rows a request")
     if b"transfer-encoding" not in headers:
         announced = headers.get(b"content-length", b"")
         if announced.isdigit() and int(announced) > limit:
-            raise refused
+            raise _too_large(limit)
         return receive  # the server takes no more than was announced
     size = 0
 
@@ -22,7 +21,11 @@ def limited(receive: Receive, headers: dict[bytes, bytes], limit: int) -> Receiv
         message = await receive()
         size += len(message.get("body", b""))
         if size > limit:
-            raise refused
+            raise _too_large(limit)
         return message
 
     return counting
+
+
+def _too_large(limit: int) -> Refused:
+    return Refused(413, f"the body is larger than {limit} bytes; send fewer rows a request")

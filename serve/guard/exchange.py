@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
 from serve.guard import logs
-from serve.guard.refused import POLICY, Header, Refused, messages
+from serve.guard.refused import POLICIES, POLICY, Header, Refused, messages
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -26,8 +26,8 @@ class Exchange:
     __slots__ = ("_headers", "_more", "_send", "_started", "broken", "caller", "id", "route", "status")
 
     def __init__(self, headers: dict[bytes, bytes], send: Send, more: Sequence[Header]) -> None:
-        given = headers.get(b"x-request-id", b"")
-        self.id = given if ID.fullmatch(given) else os.urandom(8).hex().encode()
+        given = headers.get(b"x-request-id")
+        self.id = given if given and ID.fullmatch(given) else os.urandom(8).hex().encode()
         self.route = self.caller = ""
         self.status = 0  # of the answer, once it has begun
         self.broken = False
@@ -36,32 +36,37 @@ class Exchange:
 
     async def send(self, message: Message) -> None:
         """Send an answer of the application; a 500 of its own is held back, for ours tells less."""
-        if message["type"] == "http.response.start" and message["status"] == 500:
-            self.broken = True
-        elif not self.broken:
-            await self._pass(message)
+        if message["type"] == "http.response.start":
+            if message["status"] == 500:
+                self.broken = True
+                return
+            message = self._with_ours(message)
+        if not self.broken:
+            await self._send(message)
 
     async def refuse(self, refused: Refused) -> None:
         """Send a refusal."""
-        for message in messages(refused):
-            await self._pass(message)
+        start, body = messages(refused)
+        await self._send(self._with_ours(start))
+        await self._send(body)
 
     async def apologise(self, error: BaseException | None) -> None:
         """Log what broke, and answer 500 with the id; an answer that had begun stays unfinished, and is closed."""
         self.log("error", "crashed", 500, **(logs.crash(error) if error is not None else {}))
         if not self.status:
-            await self.refuse(
-                Refused(500, f"the service failed; its log has more under the request id {self.id.decode()}")
-            )
+            sentence = f"the service failed; its log has more under the request id {self.id.decode()}"
+            await self.refuse(Refused(500, sentence))
 
-    async def _pass(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self.status = message["status"]
-            headers = [*message.get("headers", ()), (b"x-request-id", self.id), *self._more]
-            if not any(name == b"content-security-policy" for name, _ in headers):
-                headers.append((b"content-security-policy", POLICY))
-            message = {**message, "headers": headers}
-        await self._send(message)
+    def _with_ours(self, start: Message) -> Message:
+        self.status = start["status"]
+        given = start.get("headers", ())
+        headers = [*given, (b"x-request-id", self.id), *self._more]
+        for name, _ in given:
+            if name == b"content-security-policy":
+                break
+        else:
+            headers.append(POLICIES.get(self.route, POLICY))
+        return {**start, "headers": headers}
 
     def answered(self, share: float) -> None:
         """Log the answer, if chance picks it: `share` of them."""

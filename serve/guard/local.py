@@ -6,12 +6,14 @@ Host and Origin, which a browser sets and a page cannot, tell both.
 
 from serve.guard.address import is_loopback
 
+USUAL = (b"127.0.0.1", b"localhost")  # seen without parsing an address
+
 
 def is_foreign(headers: dict[bytes, bytes]) -> bool:
     """Tell whether a request was made by a page that did not come from here."""
-    host = headers.get(b"host", b"localhost").decode("latin-1").lower()
-    name = host[1 : host.find("]")] if host.startswith("[") else host.partition(":")[0]
-    if not is_loopback(name):
+    host = headers.get(b"host", b"localhost").lower()
+    name = host[1 : host.find(b"]")] if host.startswith(b"[") else host.partition(b":")[0]
+    if name not in USUAL and not is_loopback(name.decode("latin-1")):
         return True
     origin = headers.get(b"origin")
-    return origin is not None and origin.decode("latin-1").lower().partition("://")[2] != host
+    return origin is not None and origin.lower().partition(b"://")[2] != host

@@ -7,7 +7,15 @@ import msgspec
 
 Header = tuple[bytes, bytes]
 
-POLICY = b"default-src 'none'; frame-ancestors 'none'"
+CLOSED = b"default-src 'none'; frame-ancestors 'none'"
+POLICY: Header = (b"content-security-policy", CLOSED)
+POLICIES = {  # of pages, by route: /docs is FastAPI's, which brings a script inline and its parts from a public host
+    "/docs": (
+        POLICY[0],
+        CLOSED + b"; connect-src 'self'; img-src data: https://fastapi.tiangolo.com;"
+        b" script-src 'unsafe-inline' https://cdn.jsdelivr.net; style-src 'unsafe-inline' https://cdn.jsdelivr.net",
+    )
+}
 SECURITY: tuple[Header, ...] = (  # on every answer; an answer with a policy of its own keeps it
     (b"cache-control", b"no-store"),
     (b"referrer-policy", b"no-referrer"),
@@ -45,7 +53,7 @@ def later(status: int, sentence: str, seconds: float) -> Refused:
 def on_the_wire(refused: Refused) -> bytes:
     """Write a refusal as bytes of HTTP, after which the connection is closed."""
     start, body = messages(refused)
-    headers = [*start["headers"], *SECURITY, (b"content-security-policy", POLICY), (b"connection", b"close")]
+    headers = [*start["headers"], *SECURITY, POLICY, (b"connection", b"close")]
     lines = b"".join(b"%b: %b\r\n" % header for header in headers)
     return b"HTTP/1.1 %d %b\r\n%b\r\n%b" % (
         refused.status,

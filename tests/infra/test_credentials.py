@@ -30,7 +30,7 @@ def test_a_file_of_keys_is_mounted_with_its_folder(tmp_path) -> None:
 
 def test_a_file_of_keys_that_is_not_there_is_refused(tmp_path) -> None:
     """The engine would make an empty folder in its place."""
-    with pytest.raises(Refusal, match="API_KEYS_FILE=.* is no file"):
+    with pytest.raises(Refusal, match=r"API_KEYS_FILE=.* is no file"):
         for_container({"API_KEYS_FILE": str(tmp_path / "keys")})
 
 

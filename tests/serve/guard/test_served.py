@@ -65,6 +65,7 @@ def test_each_route_asks_for_its_scope(serving, row) -> None:
         assert [401] * 4 == [client.get(path).status_code for path in closed]
         assert [403, 200, 200, 403] == [client.get(path, headers=by(MINE)).status_code for path in closed]
         assert [200, 403, 403, 404] == [client.get(path, headers=by(ADMIN)).status_code for path in closed]
+        assert "jsdelivr" in client.get("/docs", headers=by(MINE)).headers["content-security-policy"]
         assert 401 == client.request("OPTIONS", "/predict", headers={"Origin": "https://a.example"}).status_code
         assert [401, 403] == [client.post("/predict", json=row, headers=h).status_code for h in ({}, by(ADMIN))]
         schema = client.get("/openapi.json", headers=by(MINE)).json()
