@@ -88,6 +88,12 @@ def test_hadolint_sees_faults(tmp_path):
     assert done.returncode == 1
 
 
+def test_every_folder_of_the_service_is_copied():
+    """A package that somebody adds and forgets here would be missing in the image alone."""
+    for folder in {path.parent.relative_to(ROOT).as_posix() for path in (ROOT / "serve").rglob("*.py")}:
+        assert ("COPY", f"{folder}/*.py {folder}/") in instructions(TEXT)
+
+
 def test_the_image_can_import_what_it_holds():
     """No module in the image leans on a room that stays outside."""
     ignored = (ROOT / ".dockerignore").read_text().splitlines()

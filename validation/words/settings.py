@@ -137,7 +137,10 @@ class Service:
     def __post_init__(self) -> None:
         require(0 < self.port < 65536, f"Service: port {self.port} is not between 1 and 65535")
         limits = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "port"}
-        require(all(finite(limit) and limit > 0 for limit in limits.values()), "Service: every limit must be above 0")
+        require(
+            all(finite(limit) and limit > 0 for limit in limits.values()),
+            "Service: every limit must be above 0, and a number",
+        )
 
     def shipped(self) -> dict[str, float]:
         """Return what the service itself keeps to; service.json of the bundle says it."""

@@ -218,7 +218,7 @@ def test_an_answer_that_breaks_half_way_stays_unfinished(guarded, capsys) -> Non
     scope = {"type": "http", "path": "/predict", "headers": []}
     asyncio.run(guarded(LOCAL, half)(scope, None, send))
     assert ["http.response.start"] == sent
-    assert 1 == len(capsys.readouterr().err.splitlines())
+    assert len(capsys.readouterr().err.splitlines()) == 1
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def its(issuer, clock):
 def test_keys_are_fetched_once(its, issuer) -> None:
     """By discovery, at the first token."""
     assert [True, True, True] == its.finds("rsa", "rsa", "rsa")
-    assert 1 == issuer.fetched
+    assert issuer.fetched == 1
 
 
 def test_many_at_once_fetch_once(its, issuer) -> None:
@@ -59,7 +59,7 @@ def test_many_at_once_fetch_once(its, issuer) -> None:
         return await asyncio.gather(*(its.one("rsa") for _ in range(50)))
 
     assert [True] * 50 == asyncio.run(together())
-    assert 1 == issuer.fetched
+    assert issuer.fetched == 1
 
 
 def test_forged_key_ids_cannot_hammer_the_issuer(its, issuer, clock) -> None:
@@ -109,7 +109,7 @@ def test_while_it_is_out_it_is_asked_seldom(its, issuer, clock) -> None:
     """However many ask."""
     issuer.out = True
     assert [(503, b"5")] * 100 == its.finds(*["rsa"] * 100)
-    assert 1 == len(its.told)
+    assert len(its.told) == 1
 
 
 @pytest.mark.parametrize(

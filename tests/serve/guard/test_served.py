@@ -104,7 +104,7 @@ def test_it_speaks_tls(serving, row, certificate, monkeypatch) -> None:
     with pytest.raises(httpx.HTTPError):
         httpx.get(url.replace("https", "http") + "/healthz", trust_env=False)
     monkeypatch.setenv("PORT", url.rpartition(":")[2])
-    assert 1 == health.main()
+    assert health.main() == 1
     monkeypatch.setenv("TLS_CERT_FILE", cert)
     assert 0 == health.main()
 

@@ -70,7 +70,7 @@ def test_a_wrong_setting_is_a_sentence(told, said) -> None:
     """Nothing starts on half a setting."""
     with pytest.raises(SettingError, match=said) as error:
         settings(**told)
-    assert 1 == len(str(error.value).splitlines())
+    assert len(str(error.value).splitlines()) == 1
 
 
 def test_tls_files_that_fit_are_taken(certificate) -> None:
