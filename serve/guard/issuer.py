@@ -5,6 +5,7 @@ keys at hand go on until they are STALE seconds old.
 """
 
 import asyncio
+import http.client
 import urllib.request
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -33,6 +34,9 @@ ALGORITHMS: Mapping[str, tuple[str, str | None]] = {
     "EdDSA": ("OKP", "Ed25519"),
 }
 
+# What reading a JSON of any form may raise, and PyJWT over one of its own form
+STRANGE = (jwt.PyJWTError, ValueError, TypeError, AttributeError, OverflowError, RecursionError)
+
 Keys = dict[tuple[str, str], jwt.PyJWK]
 
 
@@ -48,7 +52,7 @@ def usable(keys: Any) -> Keys:
                 continue
             try:
                 made = jwt.PyJWK(key, algorithm)
-            except jwt.PyJWTError:
+            except STRANGE:
                 continue
             if kind != "RSA" or made.key.key_size >= WEAKEST_RSA:
                 found[str(key.get("kid", "")), algorithm] = made
@@ -61,7 +65,7 @@ class _Stays(urllib.request.HTTPRedirectHandler):
 
 
 def fetch(url: str) -> Any:
-    """Fetch JSON. Raises OSError or ValueError."""
+    """Fetch JSON. Raises OSError, HTTPException, MsgspecError, or ValueError when it is too large."""
     with urllib.request.build_opener(_Stays).open(url, timeout=FETCH_SECONDS) as answer:
         content = answer.read(MOST_BYTES + 1)
     if len(content) > MOST_BYTES:
@@ -128,7 +132,7 @@ class Issuer:
     async def _fetch(self) -> None:
         try:
             raw = await asyncio.to_thread(_keys_of, self._oidc)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, http.client.HTTPException, msgspec.MsgspecError, KeyError, *STRANGE) as error:
             self._failed, self._next = True, self._clock() + RETRY
             self._tell(f"the keys of {self._oidc.issuer} cannot be had: {type(error).__name__}: {error}")
         else:

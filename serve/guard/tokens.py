@@ -13,7 +13,7 @@ from typing import Any
 
 import jwt
 
-from serve.guard.issuer import ALGORITHMS, Issuer
+from serve.guard.issuer import ALGORITHMS, STRANGE, Issuer
 from serve.guard.keys import SCOPES, Caller
 from serve.guard.refused import Refused, unknown
 from serve.guard.settings import Oidc
@@ -29,7 +29,6 @@ SAYS: tuple[tuple[type[Exception], str], ...] = (
     (jwt.MissingRequiredClaimError, "the token lacks one of exp, iss and aud"),
     (jwt.InvalidSignatureError, "the token's signature is wrong"),
 )
-BROKEN = (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError, AttributeError)
 
 
 class Tokens:
@@ -59,7 +58,7 @@ class Tokens:
         try:
             header = jwt.get_unverified_header(token)
             algorithm, kid = str(header.get("alg")), header.get("kid")
-        except BROKEN:
+        except STRANGE:
             raise unknown("the token cannot be read") from None
         if algorithm not in ALGORITHMS or not isinstance(kid, str | None):
             raise unknown("the token is signed by an algorithm that is not taken")
@@ -77,7 +76,7 @@ class Tokens:
                 options={"require": ["exp", "iss", "aud"]},
             )
             until = float(claims["exp"]) + LEEWAY
-        except BROKEN as error:
+        except STRANGE as error:
             raise _said(error) from None
         caller = _caller(claims)
         while len(self._known) >= REMEMBERED:

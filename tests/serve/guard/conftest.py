@@ -116,6 +116,7 @@ class Issuer:
     def __init__(self) -> None:
         self.fetched = 0
         self.out = False
+        self.raw = b""  # bytes that it answers instead of HTTP of its own
         self.moved = ""  # an address that it redirects to
         self.private = PRIVATE
         makers = {
@@ -133,12 +134,15 @@ class Issuer:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 issuer.fetched += self.path == "/jwks"
-                content = issuer.discovery if "openid" in self.path else {"keys": issuer.keys}
+                content = json.dumps(issuer.discovery if "openid" in self.path else {"keys": issuer.keys}).encode()
+                if issuer.raw:
+                    self.wfile.write(issuer.raw)
+                    return
                 self.send_response(500 if issuer.out else 302 if issuer.moved else 200)
                 if issuer.moved:
                     self.send_header("Location", issuer.moved)
                 self.end_headers()
-                self.wfile.write(b"" if issuer.out or issuer.moved else json.dumps(content).encode())
+                self.wfile.write(b"" if issuer.out or issuer.moved else content)
 
             def log_message(self, *_: Any) -> None:
                 pass

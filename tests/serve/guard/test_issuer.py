@@ -4,6 +4,8 @@ import asyncio
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
+from hypothesis import given, settings
+from hypothesis import strategies as some
 from jwt.algorithms import RSAAlgorithm
 
 from serve.guard.issuer import FRESH, PAUSE, RETRY, STALE, Issuer, usable
@@ -125,6 +127,46 @@ def test_discovery_does_not_lead_elsewhere(its, issuer, discovery, said) -> None
     issuer.discovery |= discovery
     assert [(503, b"5")] == its.finds("rsa")
     assert said in its.told[0]
+
+
+OK = b"HTTP/1.1 200 OK\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"nonsense\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{",
+        OK + b"no json",
+        OK + b"\xff",
+        OK + b"[]",
+        OK + b"null",
+        OK + b'{"issuer": 7}',
+        OK + b"[" * 100_000,
+        OK + b" " * 1_000_001,
+        OK,
+    ],
+)
+def test_an_issuer_that_answers_nonsense_is_out(its, issuer, raw) -> None:
+    """503 and a line of the log, whatever it says."""
+    issuer.raw = raw
+    assert [(503, b"5")] == its.finds("rsa")
+    assert ["cannot be had" in sentence for sentence in its.told] == [True]
+
+
+@settings(deadline=None)
+@given(
+    some.lists(
+        some.dictionaries(
+            some.sampled_from(["kty", "crv", "n", "e", "x", "y", "kid", "alg", "use"]),
+            some.sampled_from(["RSA", "EC", "OKP", "P-256", "Ed25519", "RS256", "AQAB", "sig", ""])
+            | some.integers() | some.none() | some.lists(some.integers()) | some.text("aé. 9"),
+        )
+    )
+)  # fmt: skip
+def test_keys_of_any_form_break_nothing(keys) -> None:
+    """What cannot be used is left aside."""
+    assert all(isinstance(key, tuple) for key in usable(keys))
 
 
 def test_redirects_are_not_followed(its, issuer) -> None:

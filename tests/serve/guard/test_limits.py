@@ -1,6 +1,6 @@
 """Rate limits: by a clock set by hand, in memory that does not grow."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from serve.guard.limits import Buckets, who
@@ -40,6 +40,7 @@ def test_many_callers_take_bounded_memory(clock) -> None:
     assert buckets.take("steady") > 0
 
 
+@settings(deadline=None)
 @given(some.lists(some.floats(0, 2), max_size=60), some.integers(1, 20), some.floats(0.5, 100))
 def test_nobody_gets_more_than_burst_and_rate(pauses, burst, rate) -> None:
     """However the requests are spread."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
@@ -11,11 +12,15 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from hypothesis import given, settings
+from hypothesis import strategies as some
 
 from serve.guard import tokens
 from serve.guard.issuer import PAUSE
 from serve.guard.refused import Refused
+from serve.guard.settings import Oidc
 from serve.guard.tokens import LEEWAY, Tokens
+from tests.serve.guard.conftest import PRIVATE
 
 STRANGER = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
@@ -132,6 +137,26 @@ def altered(token: str, claims) -> str:
     return f"{head}.{part(claims)}.{signature}"
 
 
+ANY = some.recursive(
+    some.none()
+    | some.booleans()
+    | some.integers()
+    | some.floats()
+    | some.text("aé. 9")
+    | some.sampled_from(["EdDSA", 9e9]),
+    lambda deeper: some.lists(deeper) | some.dictionaries(some.text("aé. 9"), deeper),
+    max_leaves=4,
+)
+
+
+class Known:
+    """An issuer whose key is at hand."""
+
+    async def key(self, *_):
+        """Give it."""
+        return jwt.PyJWK.from_json(jwt.algorithms.OKPAlgorithm.to_jwk(PRIVATE["ed"].public_key()))
+
+
 READ, WAY = "the token cannot be read", "the token is signed by an algorithm that is not taken"
 KEY, SIGNATURE = "the token is signed by a key that its issuer does not have", "the token's signature is wrong"
 STRANGE = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(STRANGER.public_key()))
@@ -168,6 +193,23 @@ STRANGE = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(STRANGER.public_key()))
 def test_a_forged_token_is_not_taken(check, issuer, forge, said) -> None:
     """No algorithm, a public key as secret, another key, a key of its own: 401 with the reason."""
     assert (401, said) == check(forge(issuer))
+
+
+@settings(deadline=None)
+@given(
+    header=some.dictionaries(some.sampled_from(["alg", "kid", "typ", "crit", "b64"]), ANY),
+    claims=some.dictionaries(some.sampled_from(["iss", "aud", "exp", "nbf", "iat", "sub", "scope", "scp"]), ANY),
+    raw=some.binary(),
+)
+def test_no_token_breaks_anything(header, claims, raw) -> None:
+    """Signed by the issuer's own key or no token at all: each is taken or refused, by a sentence."""
+    made = Tokens(Oidc("https://login.example", "gatehouse"), print)
+    made._issuer = Known()
+    signed = f"{part({'alg': 'EdDSA'} | header)}.{part({'iss': 'https://login.example', 'aud': 'gatehouse'} | claims)}"
+    token = f"{signed}.{part(PRIVATE['ed'].sign(signed.encode()))}".encode()
+    for each in (token, raw, token + raw):
+        with contextlib.suppress(Refused):
+            assert asyncio.run(made.check(each)).shown == "token"
 
 
 def test_a_token_that_names_no_key_is_held_against_the_only_one(check, issuer) -> None:
