@@ -58,8 +58,8 @@ def read(environ: Mapping[str, str], limits: Mapping[str, Any], address: str, in
     """Read the settings of a service that listens on `address`, an IP address or a name.
 
     Reads API_KEYS, API_KEYS_FILE, OIDC_ISSUER, OIDC_AUDIENCE, OIDC_JWKS_URL, TLS_CERT_FILE, TLS_KEY_FILE, INSECURE,
-    ACCESS_LOG. Raises SettingError when one is wrong, or when others could reach the service and no credential is asked
-    for.
+    ACCESS_LOG. Raises SettingError when one is wrong, a limit lacks, or others could reach the service and no
+    credential is asked for.
     """
     told = {name: environ.get(name, "").strip() for name in NAMES}
     oidc = _oidc(told)
@@ -75,6 +75,9 @@ def read(environ: Mapping[str, str], limits: Mapping[str, Any], address: str, in
             " HOST=127.0.0.1, or take whoever comes by --insecure (INSECURE=1)"
         )
     _tls(told["TLS_CERT_FILE"], told["TLS_KEY_FILE"])
+    lacking = [field.name for field in fields(Limits) if field.name not in limits]
+    if lacking:
+        raise SettingError(f"service.json of the bundle does not say {lacking[0]}; export the version again")
     return Settings(
         limits=Limits(**{field.name: limits[field.name] for field in fields(Limits)}),
         api_keys=told["API_KEYS"],

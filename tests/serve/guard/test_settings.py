@@ -83,7 +83,7 @@ def test_tls_files_that_fit_are_taken(certificate) -> None:
 
 
 def test_the_limits_are_those_of_the_bundle() -> None:
-    """What is not for the guard is left to others; what lacks is a fault of the bundle."""
+    """What is not for the guard is left to others; a bundle of before, which lacks one, is named as such."""
     assert LIMITS == settings().limits
-    with pytest.raises(KeyError):
-        read({}, {}, "127.0.0.1")
+    with pytest.raises(SettingError, match="does not say header_seconds; export the version again"):
+        read({}, {name: value for name, value in asdict(LIMITS).items() if name != "header_seconds"}, "127.0.0.1")
