@@ -185,6 +185,13 @@ REGISTRY = Registry(
 SERVICE = Service(
     port=8000,
     max_body_bytes=5_000_000,  # 10,000 rows of this table are 4 MB
+    max_header_bytes=16_384,  # a token that lists many groups has 8 kB
     max_rows=10_000,  # half a second of computing
+    header_seconds=10,  # to send the headers of a request; a slow phone takes 1
+    body_seconds=30,  # to send a body, and to take an answer: the largest body at 170 kB a second
+    requests_per_second=1_000,  # of one caller on average; one core answers many times that
+    burst=2_000,  # requests of one caller at once, two seconds' worth
+    concurrent=128,  # requests under way in one process: at 5 MB of body each, 640 MB at worst
+    connections=1_000,  # to one process: 30 MB, and below the 1,024 files that systems allow by default
     ready_seconds=30,  # a cold start takes 1 s on two cores
 )

@@ -6,7 +6,8 @@ a supervised process. What a rollback left is held, and not deployed until it is
 
 Reads   the bundle (build/model); the registry and its ledger; ENGINE, DOCKER_HOST, BASE_IMAGE (see infra.image);
         GATEHOUSE_PORT (else the port of config.py); GATEHOUSE_HOME (where state, logs and copies of bundles lie, else
-        build/local)
+        build/local); API_KEYS_FILE, API_KEYS, OIDC_ISSUER and the like reach the service (see serve.app), and then
+        SERVICE_KEY is the key by which smoke asks it
 Prints  a table: what is live, where, and what was before
 Writes  the ledger's lines `intent`, then `live` or `failed`; the bundle's kept files beside its version
 Exits   0 live; 1 the candidate failed or is held, the old one serves; 2 used or set up wrongly; 3 the outside failed

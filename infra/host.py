@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from infra import process
+from infra import credentials, process
 from validation.script import OutsideError, Refusal, log
 
 Engine = Any  # docker.DockerClient; the SDK has no types
@@ -118,10 +118,13 @@ def start(
     client: Engine, reference: str, name: str, *, port: int | None, labels: Mapping[str, str], restart: bool
 ) -> Container:
     """Start the service's image on 127.0.0.1:`port` (None: a free one), read-only and without any privilege."""
+    told, volumes = credentials.for_container(os.environ)
     settings: dict[str, Any] = {"ports": {f"{INSIDE}/tcp": ("127.0.0.1", port)}}
     if not has_bridge(client):
         port = port or free_port()
-        settings = {"network_mode": "host", "environment": {"HOST": "127.0.0.1", "PORT": str(port)}}
+        told |= {"HOST": "127.0.0.1", "PORT": str(port)}
+        told.pop("INSECURE", None)  # there the service sees for itself that it listens on loopback
+        settings = {"network_mode": "host"}
         labels = {**labels, "gatehouse.port": str(port)}  # the engine knows of no port then
     with asking(f"start {name}"):
         return client.containers.run(
@@ -135,6 +138,8 @@ def start(
             security_opt=["no-new-privileges"],
             pids_limit=256,
             restart_policy={"Name": "unless-stopped"} if restart else None,
+            environment=told,
+            volumes=volumes,
             **settings,
         )
 

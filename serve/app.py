@@ -1,27 +1,37 @@
-"""The service: one bundle behind HTTP. Started by `python -m serve.app`.
+"""The service: one bundle behind HTTP. Started by `python -m serve.app [--insecure]`.
 
 Environment: BUNDLE the bundle's folder (/bundle), HOST (127.0.0.1) and PORT (8000) to listen on, LISTEN_FD a listening
 socket inherited instead, READY_FILE a file written once it answers, WORKERS (1) processes that share the socket.
 Vertex AI's AIP_HTTP_PORT goes before PORT; its routes, and Azure ML's, see serve/wire/routes.py.
 
+Credentials: API_KEYS or API_KEYS_FILE (lines of `python -m serve.key`), OIDC_ISSUER and OIDC_AUDIENCE (OIDC_JWKS_URL
+where discovery does not tell). TLS_CERT_FILE and TLS_KEY_FILE for TLS. INSECURE=1 is --insecure: whoever reaches it may
+ask. ACCESS_LOG: the share of answers to log. FORWARDED_ALLOW_IPS: the proxies whose word on an address is taken.
+
 docs/protocols.md lists the routes. It refuses to start on a bundle whose digests differ, or whose golden rows give
-other outputs than at training. Exits: 0 drained after SIGTERM, 2 not fit to serve, 3 it cannot listen.
+other outputs than at training; and, without a credential, where others reach it. Exits: 0 drained after SIGTERM, 2 not
+fit to serve, 3 it cannot listen.
 """
 
+import argparse
 import asyncio
 import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import uvicorn
 
 from serve.bundle import BundleError
+from serve.guard.around import Guard
+from serve.guard.server import configure
+from serve.guard.settings import SettingError, read, says
 from serve.loaded import Bundle
 from serve.pages import Pages
 from serve.wire.app import Wire
+from serve.wire.routes import scopes, table
 from serve.workers import Workers
 
 DRAIN_SECONDS = 20
@@ -41,21 +51,10 @@ def create_app(bundle: Bundle, started: Callable[[], None] = lambda: None, pages
     return Wire(bundle, pages, begin)
 
 
-def serve(app: Wire, listener: socket.socket) -> int:
+def serve(app: Wire, guard: Guard, listener: socket.socket) -> int:
     """Serve until SIGTERM, and drain; return the exit code."""
-    config = uvicorn.Config(
-        app,
-        http="httptools",
-        loop="uvloop",
-        ws="none",
-        lifespan="on",
-        access_log=False,
-        log_level="warning",
-        server_header=False,
-        backlog=BACKLOG,
-        timeout_graceful_shutdown=DRAIN_SECONDS,
-    )
-    server = uvicorn.Server(config)
+    options = {"loop": "uvloop", "lifespan": "on", "backlog": BACKLOG, "timeout_graceful_shutdown": DRAIN_SECONDS}
+    server = uvicorn.Server(configure(guard.around(app), guard.settings, **options))
 
     def end(*_: object) -> None:
         app.ready = False
@@ -79,11 +78,21 @@ def _refuse(sentence: str, code: int = 2) -> int:
     return code
 
 
-def _listen(inherited: int) -> socket.socket:
-    if inherited >= 0:
-        return socket.socket(fileno=inherited)
-    host = os.environ.get("HOST", "127.0.0.1")
-    port = _number("AIP_HTTP_PORT", "") if os.environ.get("AIP_HTTP_PORT") else _number("PORT", "8000")
+def _address() -> tuple[socket.socket | None, str, int]:
+    """Return the inherited socket, if there is one, and host and port that it or we listen on."""
+    inherited = _number("LISTEN_FD", "-1")
+    if inherited < 0:
+        port = _number("AIP_HTTP_PORT", "") if os.environ.get("AIP_HTTP_PORT") else _number("PORT", "8000")
+        return None, os.environ.get("HOST") or "127.0.0.1", port
+    try:
+        listener = socket.socket(fileno=inherited)
+        name = listener.getsockname()
+    except OSError as error:
+        raise SettingError(f"LISTEN_FD={inherited} is no socket: {error.strerror}") from None
+    return (listener, name[0], name[1]) if isinstance(name, tuple) else (listener, "localhost", 0)
+
+
+def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     return socket.create_server((host, port), family=family, backlog=BACKLOG)
 
@@ -93,26 +102,34 @@ def _ready_file() -> None:
         Path(os.environ["READY_FILE"]).write_text(str(os.getpid()), encoding="ascii")
 
 
-def main() -> int:
-    """Serve until SIGTERM; return 2 when the bundle is not fit to serve."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve until SIGTERM; return 2 when the bundle or the settings are not fit to serve."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--insecure", action="store_true", help="ask for no credential, whoever may reach it")
+    given = options.parse_args(argv)
     try:
-        inherited, count = _number("LISTEN_FD", "-1"), max(_number("WORKERS", "1", MOST_WORKERS), 1)
-        _number("PORT", "8000")
+        listener, host, port = _address()
+        count = max(_number("WORKERS", "1", MOST_WORKERS), 1)
         bundle = Bundle(Path(os.environ.get("BUNDLE", "/bundle")), count)
-    except BundleError as error:
+        settings = read(os.environ, bundle.limits, host, given.insecure)
+        guard = Guard(settings, scopes(table(bundle.name, bundle.version)))
+    except (BundleError, SettingError) as error:
         return _refuse(str(error))
     except (KeyError, TypeError, ValueError, IndexError) as error:
         return _refuse(f"the bundle is not of this service's format: {type(error).__name__}: {error}")
     try:
-        listener = _listen(inherited)
+        listener = listener or _listen(host, port)
     except OSError as error:
-        if inherited >= 0:
-            return _refuse(f"LISTEN_FD={inherited} is no socket: {error.strerror}")
         return _refuse(f"it cannot listen on HOST and PORT: {error.strerror or error}", 3)
-    if count == 1:
-        return serve(create_app(bundle, _ready_file), listener)
+    print(f"serve.app: {says(settings, f'{host}:{port}')}", file=sys.stderr)  # noqa: T201
+    return _run(bundle, guard, listener, count)
 
-    pages = Pages(bundle)
+
+def _run(bundle: Bundle, guard: Guard, listener: socket.socket, count: int) -> int:
+    """Serve by one process, or by several behind a supervisor."""
+    pages = Pages(bundle, guard)
+    if count == 1:
+        return serve(create_app(bundle, _ready_file, pages), guard, listener)
     pages.load()  # before the fork: every worker has the one copy
 
     def worker(number: int, leash: int, teller: int) -> int:
@@ -123,7 +140,7 @@ def main() -> int:
             asyncio.get_running_loop().add_reader(leash, os.kill, os.getpid(), signal.SIGTERM)
             os.write(teller, b"1")
 
-        return serve(create_app(bundle, ready, pages), listener)
+        return serve(create_app(bundle, ready, pages), guard, listener)
 
     return Workers(count, worker, _ready_file, PATIENCE).run()
 

@@ -45,14 +45,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     rates = calibrate.read(config)
     price = rates["price"] if rates is not None and calibrate.is_current(rates, config) else None
     release = release_of(version, config)
-    service = {"max_body_bytes": config.service.max_body_bytes, "max_rows": config.service.max_rows}
     verdicts = {gate: without_evidence(verdict) for gate, verdict in collected.verdicts.items()}
     folder = registry.model_folder(version)
     replaceable(given.to)
     with writing_folder(given.to) as fresh:
         shutil.copytree(folder, fresh / "model", ignore=shutil.ignore_patterns(*KEPT_BACK))
         (fresh / "release.json").write_text(to_json(release))
-        (fresh / "service.json").write_text(to_json(service))
+        (fresh / "service.json").write_text(to_json(config.service.shipped()))
         (fresh / "verdicts.json").write_text(to_json(verdicts))
         (fresh / "card.md").write_text(card(release, collected.verdicts, config, price), encoding="utf-8")
         digest = seal(fresh)

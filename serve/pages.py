@@ -8,6 +8,7 @@ import gc
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from serve.guard.around import Guard
 from serve.loaded import Bundle
 
 App = Callable[..., Awaitable[None]]
@@ -16,15 +17,15 @@ App = Callable[..., Awaitable[None]]
 class Pages:
     """An ASGI application that makes the real one when it is first needed, on a thread."""
 
-    def __init__(self, bundle: Bundle) -> None:
-        self._bundle = bundle
+    def __init__(self, bundle: Bundle, guard: Guard | None = None) -> None:
+        self._bundle, self._guard = bundle, guard
         self._app: App | None = None
         self._loading: asyncio.Future[App] | None = None
 
     def load(self) -> App:
         """Make the application now."""
         if self._app is None:
-            self._app = make(self._bundle)
+            self._app = make(self._bundle, self._guard)
             gc.freeze()  # its modules live as long as the process
         return self._app
 
@@ -42,11 +43,12 @@ class Pages:
         await self.load()(scope, receive, send)
 
 
-def make(bundle: Bundle) -> App:
-    """Make the FastAPI application of a bundle."""
+def make(bundle: Bundle, guard: Guard | None) -> App:
+    """Make the FastAPI application of a bundle; its schema tells what the guard around it asks for."""
     from fastapi import FastAPI
     from starlette.responses import Response
 
+    from serve.guard.described import describe_guard
     from serve.openapi import describe
     from serve.seen.exposition import CONTENT_TYPE_LATEST, exposition
 
@@ -61,4 +63,6 @@ def make(bundle: Bundle) -> App:
         return Response(exposition(bundle.counts, bundle.release), media_type=CONTENT_TYPE_LATEST)
 
     describe(app, bundle)
+    if guard:
+        describe_guard(app, guard.settings, guard.scopes)
     return app

@@ -2,12 +2,13 @@
 
 Usage: python -m serve.smoke [--url http://127.0.0.1:8000] --bundle build/model
 
-Reads   the service, the bundle.
+Reads   the service, the bundle; SERVICE_KEY, a key or token with the scope predict, where the service asks for one.
 Prints  a table of what was asked and what came back.
 Exits   0 all equal, 1 something differs, 2 used or set up wrongly, 3 the service cannot be reached.
 """
 
 import math
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ def replay(url: str, bundle: Path, timeout: float = 30) -> list[str]:
     rows, expected = golden["rows"], golden["outputs"]
     found = []
     try:
-        with httpx.Client(base_url=url, timeout=timeout, trust_env=False) as client:
+        with httpx.Client(base_url=url, headers=_credential(), timeout=timeout, trust_env=False) as client:
             ready = client.get("/readyz")
             if ready.status_code != 200:
                 found.append(f"/readyz answers {ready.status_code}, not 200")
@@ -54,6 +55,11 @@ def replay(url: str, bundle: Path, timeout: float = 30) -> list[str]:
     except httpx.HTTPError as error:
         raise OutsideError(f"{url} cannot be reached: {type(error).__name__}: {error}") from None
     return found
+
+
+def _credential() -> dict[str, str]:
+    key = os.environ.get("SERVICE_KEY", "")
+    return {"Authorization": f"Bearer {key}"} if key else {}
 
 
 def _json(response: Any, route: str, found: list[str]) -> dict[str, Any]:

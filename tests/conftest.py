@@ -194,19 +194,19 @@ def chain_copy(chain: Workspace, tmp_path: Path) -> Workspace:
 
 @pytest.fixture
 def serving(chain: Workspace) -> Iterator[Callable[..., str]]:
-    """Start a service of the chain's bundle; give its address."""
+    """Start a service of the chain's bundle, with settings by their names; give its address."""
     started = []
 
-    def start(bundle: Path | None = None) -> str:
+    def start(bundle: Path | None = None, **settings: str) -> str:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
         environment = chain.environment() | {"BUNDLE": str(bundle or chain.root / "build/model"), "PORT": str(port)}
-        process = subprocess.Popen([sys.executable, "-m", "serve.app"], cwd=chain.root, env=environment)
+        process = subprocess.Popen([sys.executable, "-m", "serve.app"], cwd=chain.root, env=environment | settings)
         started.append(process)
-        url = f"http://127.0.0.1:{port}"
+        url = f"{'https' if 'TLS_CERT_FILE' in settings else 'http'}://127.0.0.1:{port}"
         for _ in range(600):
             try:
-                if httpx.get(f"{url}/readyz", trust_env=False).status_code == 200:
+                if httpx.get(f"{url}/readyz", trust_env=False, verify=False).status_code == 200:  # noqa: S501
                     return url
             except httpx.HTTPError:
                 assert process.poll() is None, "the service ended before it was ready"

@@ -22,7 +22,10 @@ CALIBRATION = "data/calibration.json"
 WAIVERS = ()
 GROUPS = Groups(min_positives=50, min_negatives=50)
 REGISTRY = Registry(branch="ml-registry", max_file_bytes=20_000_000, tries=40)
-SERVICE = Service(port=8000, max_body_bytes=100_000, max_rows=100, ready_seconds=30)
+SERVICE = Service(
+    port=8000, max_body_bytes=100_000, max_header_bytes=8_000, max_rows=100, header_seconds=10, body_seconds=30,
+    requests_per_second=1_000, burst=2_000, concurrent=64, connections=500, ready_seconds=30,
+)
 """
 
 CLASSES = (

@@ -5,7 +5,7 @@ is ready. What no line names is `admin`: closed until somebody says otherwise.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -43,8 +43,8 @@ def table(name: str, version: int, environment: Mapping[str, str] | None = None)
         *(Route("GET", path, "v2 model", "predict") for path in (model, versioned)),
         *(Route("GET", f"{path}/ready", "v2 model ready", "public") for path in (model, versioned)),
         Route("GET", "/version", "page", "public"),
-        Route("GET", "/docs", "page", "public"),
-        Route("GET", "/openapi.json", "page", "public"),
+        Route("GET", "/docs", "page", "predict"),
+        Route("GET", "/openapi.json", "page", "predict"),
         Route("GET", "/metrics", "page", "admin"),
     ]
     taken = {(route.method, route.path) for route in routes}
@@ -59,3 +59,12 @@ def table(name: str, version: int, environment: Mapping[str, str] | None = None)
             routes = [old for old in routes if (old.method, old.path) != (route.method, route.path)]
         routes += [route] if route.path else []
     return routes
+
+
+def scopes(routes: Sequence[Route]) -> dict[str, str | None]:
+    """Tell the scope that a caller needs by path, None where nobody needs one; of several the strictest."""
+    order: list[Scope] = ["public", "predict", "admin"]
+    found: dict[str, Scope] = {}
+    for route in routes:
+        found[route.path] = max(route.scope, found.get(route.path, "public"), key=order.index)
+    return {path: None if scope == "public" else scope for path, scope in found.items()}

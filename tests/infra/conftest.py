@@ -21,6 +21,7 @@ from infra.containers import Containers
 from infra.supervised import Supervised
 from serve import smoke
 from serve.bundle import seal
+from tests import kept
 from train import embedded, following, registry
 from train.travel import book
 from train.travel.effects import effects_of
@@ -196,7 +197,7 @@ def make_real_bundle(tmp_path):
         target = {"name": "y", "kind": "quantity", "labels": [], "range": 9.0, "low": 0, "high": 9, "unit": "m"}
         write(folder / "model/contract.json", {"inputs": inputs, "target": target})
         write(folder / "model/golden.json", {"rows": [{"x": 1.0}, {"x": 2.0}], "outputs": [[1.0], [2.0]]})
-        write(folder / "service.json", {"max_body_bytes": 1000, "max_rows": 10})
+        write(folder / "service.json", kept.config().service.shipped())
         digest = seal(folder / "model")
         release = {"model": "Same", "model_version": version, "model_digest": digest, "commit": "c" * 40}
         write(folder / "release.json", release)

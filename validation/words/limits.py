@@ -58,10 +58,9 @@ def _kinds(config: "Config") -> None:
         "LOOKS": config.looks,
         "GROUPS.min_positives": config.groups.min_positives,
         "GROUPS.min_negatives": config.groups.min_negatives,
-        "SERVICE.port": config.service.port,
-        "SERVICE.max_rows": config.service.max_rows,
-        "SERVICE.max_body_bytes": config.service.max_body_bytes,
     }
+    counts = ("port", "max_rows", "max_body_bytes", "max_header_bytes", "burst", "concurrent", "connections")
+    whole |= {f"SERVICE.{name}": getattr(config.service, name) for name in counts}
     for name, value in whole.items():
         require(type(value) is int and value >= 0, f"{name} must be a whole number, not {value!r}")
     for column in config.features:

@@ -116,13 +116,33 @@ class Cost:
 
 @dataclass(frozen=True)
 class Service:
-    """Limits of the service: body in bytes, rows a request, seconds until a deployment must be ready."""
+    """Limits of the service, and the seconds until a deployment of it must be ready.
+
+    Of one request: bytes of its body and of its headers, its rows, the seconds that each part may take to arrive. Of
+    one caller: requests a second on average, and how many at once. Of one process: requests under way, connections.
+    """
 
     port: int
     max_body_bytes: int
+    max_header_bytes: int
     max_rows: int
+    header_seconds: float
+    body_seconds: float
+    requests_per_second: float
+    burst: int
+    concurrent: int
+    connections: int
     ready_seconds: float
 
     def __post_init__(self) -> None:
         require(0 < self.port < 65536, f"Service: port {self.port} is not between 1 and 65535")
-        require(min(self.max_body_bytes, self.max_rows, self.ready_seconds) > 0, "Service: every limit must be above 0")
+        limits = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "port"}
+        require(
+            all(finite(limit) and limit > 0 for limit in limits.values()),
+            "Service: every limit must be above 0, and a number",
+        )
+
+    def shipped(self) -> dict[str, float]:
+        """Return what the service itself keeps to; service.json of the bundle says it."""
+        outside = ("port", "ready_seconds")
+        return {name: getattr(self, name) for name in sorted(self.__dataclass_fields__) if name not in outside}

@@ -1,0 +1,149 @@
+"""The guard: an ASGI application around another one that lets in only what it should.
+
+    guard = Guard(settings, {"/predict": "predict", "/healthz": None, "/v2/*": "predict"})
+    application = guard.around(app)
+
+A route names the scope that a caller needs, None is public, `/*` at its end covers what lies below. What is not named
+needs `admin`: a route that somebody forgot here is closed, not open.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from serve.guard import logs
+from serve.guard.body import limited
+from serve.guard.exchange import Application, Exchange, Receive, Scope, Send
+from serve.guard.keys import SCOPES, Caller, Keys, KeysFile, parse
+from serve.guard.limits import Buckets, who
+from serve.guard.local import is_foreign
+from serve.guard.refused import SECURITY, STRICT, Refused, forbidden, later, unknown
+from serve.guard.settings import Settings
+
+if TYPE_CHECKING:
+    from serve.guard.tokens import Tokens
+
+ANYBODY = frozenset(SCOPES)
+BUSY_SECONDS = 1.0  # until a caller who met too many others should ask again
+
+
+class Guard:
+    """Credentials, limits and the last word on errors, in front of an application.
+
+    Raises SettingError when the keys cannot be read.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        scopes_by_route: Mapping[str, str | None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.settings, self.scopes, self._limits = settings, scopes_by_route, settings.limits
+        self._exact = {route: scope for route, scope in scopes_by_route.items() if not route.endswith("/*")}
+        self._below = {route[:-1]: scope for route, scope in scopes_by_route.items() if route.endswith("/*")}
+        self._more = (*SECURITY, *([STRICT] if settings.tls_cert else []))
+        self._keys: list[Keys | KeysFile] = []
+        if settings.api_keys:
+            self._keys.append(parse(settings.api_keys, "API_KEYS"))
+        if settings.api_keys_file:
+            self._keys.append(KeysFile(settings.api_keys_file, clock, _tell))
+        self._tokens: Tokens | None = None
+        if settings.oidc is not None:
+            from serve.guard import tokens  # PyJWT and cryptography take memory and time to load
+
+            self._tokens = tokens.Tokens(settings.oidc, _tell, clock)
+        self._buckets = Buckets(self._limits.requests_per_second, self._limits.burst, clock)
+        self._under_way = 0
+
+    def around(self, app: Application) -> Application:
+        """Put the guard around an application."""
+
+        async def application(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] == "lifespan":
+                await app(scope, receive, send)
+            elif scope["type"] == "http":
+                await self._serve(app, scope, receive, send)
+
+        return application
+
+    async def _serve(self, app: Application, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = dict(scope["headers"])
+        exchange = Exchange(headers, send, self._more)
+        counted = False
+        try:
+            needed = self._needs(scope["path"], exchange)
+            if needed is not None:
+                caller = await self._caller(scope, headers)
+                exchange.caller = caller.shown
+                self._may(caller, needed)
+                self._under_way += 1
+                counted = True
+            scope.setdefault("state", {})["request_id"] = exchange.id.decode()
+            await app(scope, limited(receive, headers, self._limits.max_body_bytes), exchange.send)
+            if exchange.broken:
+                await exchange.apologise(None)
+        except Refused as refused:
+            if not exchange.status:
+                await exchange.refuse(refused)
+        except Exception as error:  # whatever breaks is answered and logged here, without a traceback
+            await exchange.apologise(error)
+        finally:
+            self._under_way -= counted
+        exchange.answered(self.settings.access_log)
+
+    def _needs(self, path: str, exchange: Exchange) -> str | None:
+        if path in self._exact:
+            exchange.route = path
+            return self._exact[path]
+        for above, scope in self._below.items():
+            if path.startswith(above):
+                exchange.route = above + "*"
+                return scope
+        exchange.route = "other"
+        return "admin"
+
+    def _may(self, caller: Caller, needed: str) -> None:
+        """Raise Refused when a caller lacks the scope, asks too often, or too many others ask."""
+        if needed not in caller.scopes:
+            raise forbidden(needed)
+        if self.settings.open != "loopback":  # all callers of this machine have one address
+            seconds = self._buckets.take(caller.name)
+            if seconds:
+                raise later(429, f"more than {self._limits.requests_per_second:g} requests a second", seconds)
+        if self._under_way >= self._limits.concurrent:
+            raise later(503, "too many requests are under way", BUSY_SECONDS)
+
+    async def _caller(self, scope: Scope, headers: dict[bytes, bytes]) -> Caller:
+        """Say who asks. Raises Refused with 401, or 403 for a foreign web page."""
+        if self.settings.open:
+            if self.settings.open == "loopback" and is_foreign(headers):
+                raise Refused(403, "a page of another origin asks; without a credential only this machine's may")
+            return Caller(who(scope["client"][0] if scope.get("client") else ""), "", ANYBODY)
+        credential, bearer = _credential(scope, headers)
+        for keys in self._keys:
+            caller = keys.find(credential)
+            if caller is not None:
+                return caller
+        if bearer and self._tokens is not None:
+            return self._tokens.known(credential) or await self._tokens.check(credential)
+        raise unknown("the key is not known")
+
+
+def _credential(scope: Scope, headers: dict[bytes, bytes]) -> tuple[bytes, bool]:
+    """Take the one credential out of the headers; the flag tells whether it came as a bearer token."""
+    authorization, key = headers.get(b"authorization"), headers.get(b"x-api-key")
+    if authorization is None and key is None:
+        raise unknown("a credential is missing: send Authorization: Bearer, or X-API-Key")
+    if sum(name in (b"authorization", b"x-api-key") for name, _ in scope["headers"]) > 1:
+        raise unknown("several credentials were sent; send one")
+    if authorization is None:
+        return key or b"", False
+    kind, _, credential = authorization.partition(b" ")
+    if kind.lower() != b"bearer":
+        raise unknown("Authorization has another scheme than Bearer")
+    return credential.strip(), True
+
+
+def _tell(sentence: str) -> None:
+    logs.write("error", "credentials", message=sentence)
