@@ -83,6 +83,7 @@ def _doubling(application):
         (PREDICT, "/v2", "admin"),
         (PREDICT, "/healthz/../metrics", "admin"),
     ],
+    ids=lambda value: {FEEDBACK: "feedback", PREDICT: "predict", ADMIN: "admin"}.get(value, value),
 )
 def test_a_scope_opens_nothing_else(asks, guarded, key, path, scope) -> None:
     """403 with the scope that lacks; a route that nobody named wants admin."""
