@@ -55,6 +55,7 @@ def test_comments_and_empty_lines_are_left_out() -> None:
         (f"batch predict,root sha256:{'0' * 64}", "here, line 2: no scope is called 'root'"),
         (f"batch , sha256:{'0' * 64}", "here, line 2: no scope is called ''"),
     ],
+    ids=["two words", "a key", "md5", "a name with a slash", "an unknown scope", "no scope"],
 )
 def test_a_line_that_is_none_is_named_and_not_quoted(line, said) -> None:
     """By its number: it may hold a key by mistake."""
