@@ -1,5 +1,7 @@
 """What is wrong with a table, or with the command, is one sentence, and nothing is written."""
 
+import re
+
 import pytest
 
 from tests.serve.conftest import write
@@ -27,9 +29,7 @@ def test_what_is_wrong_with_a_table_is_one_sentence(score, frame, change, flags,
     """Exit 2, no traceback, and nothing is written."""
     code, output, rejects, told = score(change(frame.iloc[:5]), *flags)
     assert (2, None, None, "") == (code, output, rejects, told.out)
-    assert 1 == len(told.err.splitlines()[-1:])
-    with pytest.raises(AssertionError, match=said):
-        raise AssertionError(told.err.splitlines()[-1])
+    assert re.search(said, told.err.splitlines()[-1]), told.err
 
 
 @pytest.mark.parametrize(
@@ -46,8 +46,7 @@ def test_a_file_that_is_no_table_is_one_sentence(score, tmp_path, name, content,
     (tmp_path / name).write_bytes(content)
     code, output, _, told = score(tmp_path / name)
     assert (2, None) == (code, output)
-    with pytest.raises(AssertionError, match=said):
-        raise AssertionError(told.err)
+    assert re.search(said, told.err.splitlines()[-1]), told.err
 
 
 def test_a_line_of_another_width_far_down_ends_the_job_without_output(score, frame, tmp_path) -> None:
