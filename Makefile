@@ -121,7 +121,7 @@ test: setup $(COMPILED) ## the tests; TESTS= narrows them
 mutants: setup ## break the gates' code bit by bit; each break has to be noticed by a test
 	@python -m tests.mutants
 
-bench: setup ## measure what the registry's branch costs; decides nothing, takes half an hour
+bench: setup ## measure what the registry's branch costs; decides nothing, takes ten minutes
 	@python -m tests.bench.store
 
 lint: setup ## style, types, workflows, Dockerfiles, compose

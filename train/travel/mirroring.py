@@ -77,6 +77,7 @@ def _copy(database: Path, model: str, copied: Sequence[Version], last: int) -> N
         for version, run in zip(copied, runs, strict=True):
             info, of_run = run.info, {"run_uuid": version.run_id}
             told = {"status": info.status, "start_time": info.start_time, "end_time": info.end_time}
+            told |= {"user_id": info.user_id or "unknown"}  # MLflow reads no run without one
             kept = {"name": info.run_name, "artifact_uri": f"{NOWHERE}/{EXPERIMENT}/{version.run_id}/artifacts"}
             _put(connection, "runs", of_run | told | kept | {"lifecycle_stage": "active", "experiment_id": place})
             for table, pairs in (("params", run.data.params), ("tags", run.data.tags)):
