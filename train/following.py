@@ -21,8 +21,9 @@ def follow(config: Config) -> View:
     """Give every version its line in the ledger, let the registry follow all lines, and look at it.
 
     A version's registration is claimed before its line is written: who dies between leaves a version without a line,
-    and its tags say all that the line does. Raises Refusal when the ledger is of another
-    registry than the server's.
+    and its tags say all that the line does.
+
+    Raises Refusal when the ledger is of another registry than the server's.
     """
     seen = registry.view(config)
     have = {line.facts.get("model_id") for line in book.lines() if line.event == REGISTRATION}

@@ -15,8 +15,8 @@ Exits   0 done; 1 somebody else saved first each time, or moved the champion; 2 
 
 The branch begins with the first save and is only ever added to, by plain pushes. It holds a consistent snapshot of the
 database without the place where it was made, the files of registered versions, and the ledger. With
-MLFLOW_TRACKING_URI set the server keeps the registry, and the ledger alone travels. What an older MLflow wrote is
-upgraded on a copy.
+MLFLOW_TRACKING_URI set the server keeps the registry; the ledger travels, and a copy of champion and anchor to read.
+What an older MLflow wrote is upgraded on a copy.
 """
 
 from collections.abc import Sequence

@@ -22,6 +22,7 @@ CONCURRENT = {"group", "cancel-in-progress", "queue"}
 NO_STEP = {"train.init", "validation.calibrate", "serve.app", "infra.supervisor"}
 NO_TARGET = {"train.store", "train.claim", "infra.comment"}  # from machine to machine; for others' sake; after a run
 LOGIN = re.compile(r"MLFLOW_TRACKING_(USERNAME|PASSWORD): \"?\$\{\{ secrets\.MLFLOW_TRACKING_\1 \}\}\"?")
+HELD = re.compile(r"^ +secrets:(?: \{ ,  \})?$", re.MULTILINE)  # the key that held the login, and nothing else
 SERVER = "  MLFLOW_TRACKING_URI: ${{ github.event_name != 'pull_request' && vars.MLFLOW_TRACKING_URI || '' }}"
 WRITERS = {"claim.yml", "record.yml", "stage-5-deploy.yml", "rollback.yml"}  # what pushes to the registry's branch
 MAY_WRITE = {("contents", "write"), ("contents", "read"), ("actions", "read")}  # what a writer may ask for
@@ -112,10 +113,10 @@ def keeps_no_credentials(tree: Tree) -> Iterator[str]:
 def reads_no_secret(tree: Tree) -> Iterator[str]:
     """The chain needs no secret but the login of a team's server, where it has one; nothing inherits all of them."""
     for path, text in tree.texts.items():
-        text = LOGIN.sub("", text)
+        text = HELD.sub("", LOGIN.sub("", text))
         trusted = {*tree.followers, *WRITERS, f"{ACTIONS}registry/action.yml"}
         own = r"" if path.removeprefix(WORKFLOWS) in trusted else r"|github\.token"
-        if path.endswith(".yml") and re.search(rf"\bsecrets(?:\.|\[|: inherit){own}", re.sub(r"#.*", "", text)):
+        if path.endswith(".yml") and re.search(rf"\bsecrets\b{own}", re.sub(r"#.*", "", text)):
             yield f"{path}: reads a secret"
 
 

@@ -111,6 +111,13 @@ FLAWS: dict[str, list[tuple[str, str, str, str]]] = {
             "- id: fit\n        env: { TOKEN: '${{ github.token }}' }",
             "stage-2-train.yml: reads a secret",
         ),
+        (
+            TRAIN,
+            r"- id: fit",
+            "- id: fit\n        env: { ALL: '${{ toJSON(secrets) }}' }",
+            "stage-2-train.yml: reads a secret",
+        ),
+        (PIPELINE, r"secrets: \{ .*", "secrets:  inherit", "pipeline.yml: reads a secret"),
         (COMMENT, r"\$\{\{ github.token \}\}", "${{ secrets.TOKEN }}", "report-comment.yml: reads a secret"),
     ],
     "hands_no_pull_request_the_server": [

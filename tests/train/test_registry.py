@@ -93,6 +93,7 @@ def test_pull_requests_read_a_copy_of_the_champion(ours: Member, tmp_path: Path)
     restored = guest.run("train.store", "restore")
     assert 0 == restored.code, restored.err
     assert "this is the copy of its champion" in restored.err
+    assert 0 == guest.run("train.store", "verify").code
     view = guest.view()
     assert ({1, 2}, {"champion": 2, "anchor": 1}) == (set(view.versions), dict(view.aliases))
     guest.change("config.py", '"max_iter": 90', '"max_iter": 80')
@@ -115,6 +116,11 @@ def test_pull_requests_read_a_copy_of_the_champion(ours: Member, tmp_path: Path)
     subprocess.run(["git", "init", "-qb", "main"], cwd=other.root, check=True)
     restored = other.run("train.store", "restore", "--remote", str(remote))
     assert ({1, 3}, {"champion": 3, "anchor": 1}) == (set(other.view().versions), dict(other.view().aliases))
+    (ours.root / "promote_next.py").write_text(NEXT.replace('"instead_of": champion.digest', '"instead_of": "0" * 64'))
+    assert 0 == ours.run("promote_next").code
+    lost = ours.run("train.store", "save")
+    assert (1, "") == (lost.code, lost.out)
+    assert "version 4 was judged against the champion 000000000000, and now it is" in lost.err
     asked = Workspace(ours.root)  # somebody who took the variable away and works where the server's copy is not
     assert 2 == asked.run("train.store", "save").code
 

@@ -20,6 +20,7 @@ from validation.keys import key_of
 from validation.verdicts import MODEL_GATES
 
 pytestmark = pytest.mark.server
+NAME = "deployed_by_two"  # others use the same server, and a name's versions are numbered once
 # Registers the one sealed folder once more
 REGISTER = """
 import json, sys
@@ -75,6 +76,7 @@ def clone(chain: Workspace, team: Team, tmp_path: Path) -> Iterator[Callable[[st
 
     def make(name: str) -> Member:
         place = copy_of(chain.root, tmp_path / name)
+        place.change("config.py", 'name="income"', f'name="{NAME}"')
         for command in (["init", "-qb", "main"], ["remote", "add", "origin", str(tmp_path / "remote.git")]):
             subprocess.run(["git", *command], cwd=place.root, check=True)
         made.append(member(place, team.url, **home))
@@ -92,6 +94,7 @@ def test_what_one_deploys_another_rolls_back_twice(
     Nothing but tables is on stdout, whatever MLflow says, and the place of the files is the server alone.
     """
     ada, grace = clone("ada"), clone("grace")
+    config = replace(config, model=replace(config.model, name=NAME))
     for folder in ("models", "verdicts", "report"):
         shutil.copytree(chain.root / "build" / folder, ada.root / "build" / folder)
     names = ("model-digest", "fingerprint", "test-part", "commit", "data-digest", "lock-digest", "platform")

@@ -171,23 +171,25 @@ def install(saved: Saved, commit: str, others: Path | None = None) -> None:
             if others:
                 copying.keep_runs(others, fresh / DATABASE)
         ledger.write(fresh / ledger.NAME, saved.lines)
-        remember(fresh / BASE, commit, saved.lines)
+        remember(fresh / BASE, commit, saved.lines, saved.is_copy)
 
 
 BASE = "base.json"  # of the store here: what the branch held when it was restored or saved
 
 
-def remember(path: Path, commit: str, lines: Sequence[Line]) -> None:
-    """Write down which commit of the branch a store comes from, and its ledger's head."""
-    path.write_text(to_json({"commit": commit, "lines": len(lines), "head": ledger.head(lines)}), encoding="utf-8")
+def remember(path: Path, commit: str, lines: Sequence[Line], copy: bool = False) -> None:
+    """Write down which commit of the branch a store comes from, its ledger's head, and whether it is a copy."""
+    known = {"commit": commit, "lines": len(lines), "head": ledger.head(lines), "copy": copy}
+    path.write_text(to_json(known), encoding="utf-8")
 
 
 def base() -> dict[str, Any]:
     """Read which commit of the branch the store here comes from; nothing where it comes from none."""
+    none: dict[str, Any] = {"commit": "", "lines": 0, "head": ledger.START, "copy": False}
     try:
-        content: dict[str, Any] = json.loads((embedded.STORE / BASE).read_text(encoding="utf-8"))
+        known: dict[str, Any] = json.loads((embedded.STORE / BASE).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        return {"commit": "", "lines": 0, "head": ledger.START}
+        return none
     except ValueError:
         raise Refusal(f".mlflow/{BASE} is no JSON; restore the store with --replace") from None
-    return content
+    return none | known

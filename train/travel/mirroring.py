@@ -14,7 +14,7 @@ from train import registry, tables
 from train.embedded import ARTIFACTS, DATABASE, EXPERIMENT
 from train.travel import content, rows
 from train.travel.content import NOWHERE, Saved
-from train.travel.effects import ANCHOR, CHAMPION, MARK
+from train.travel.effects import ANCHOR, CHAMPION, MARK, effects_of
 from train.travel.ledger import Line, head
 from train.view import Version, View
 from validation.contract import Config
@@ -42,7 +42,7 @@ def mirror(config: Config, folder: Path, theirs: Saved | None, view: View, lines
     else:
         tables.begin(database, NOWHERE)
         _copy(database, config.model.name, copied, max(view.versions))
-    _reflect(database, config.model.name, copied, aliases, head(lines))
+    _reflect(database, config.model.name, copied, aliases, lines)
     content.without_place(database)
     return files
 
@@ -77,6 +77,7 @@ def _copy(database: Path, model: str, copied: Sequence[Version], last: int) -> N
         for version, run in zip(copied, runs, strict=True):
             info, of_run = run.info, {"run_uuid": version.run_id}
             told = {"status": info.status, "start_time": info.start_time, "end_time": info.end_time}
+            told |= {"user_id": info.user_id or "unknown"}  # MLflow reads no run without one
             kept = {"name": info.run_name, "artifact_uri": f"{NOWHERE}/{EXPERIMENT}/{version.run_id}/artifacts"}
             _put(connection, "runs", of_run | told | kept | {"lifecycle_stage": "active", "experiment_id": place})
             for table, pairs in (("params", run.data.params), ("tags", run.data.tags)):
@@ -105,21 +106,27 @@ def _version(connection: sqlite3.Connection, model: str, number: int, version: V
     _put(connection, "model_versions", named | told | {"current_stage": stage})
 
 
-def _reflect(database: Path, model: str, copied: Sequence[Version], aliases: dict[str, int], followed: str) -> None:
-    """Let tags and aliases be the server's now; the copy has followed the ledger to its end."""
+def _reflect(
+    database: Path, model: str, copied: Sequence[Version], aliases: dict[str, int], lines: Sequence[Line]
+) -> None:
+    """Let aliases be the server's now, and tags too, with what the lines say; the copy has followed them to their end.
+
+    Lines get other hashes behind what others have saved: the server's tags may still name the old ones.
+    """
+    tags = {version.number: dict(version.tags) for version in copied}
+    for line in lines:
+        for number, told in effects_of(line).tags.items():
+            tags.get(number, {}).update(told)
     with rows.opened(database) as connection:
         for table in ("model_version_tags", "registered_model_aliases", "registered_model_tags"):
             connection.execute(f"DELETE FROM {table}")  # noqa: S608  words of this module
-        for version in copied:
-            for key, value in version.tags.items():
-                _put(
-                    connection,
-                    "model_version_tags",
-                    {"name": model, "version": version.number, "key": key, "value": value},
-                )
+        for number, told in tags.items():
+            for key, value in told.items():
+                tag = {"name": model, "version": number, "key": key, "value": value}
+                _put(connection, "model_version_tags", tag)
         for alias, number in aliases.items():
             _put(connection, "registered_model_aliases", {"name": model, "alias": alias, "version": number})
-        _put(connection, "registered_model_tags", {"name": model, "key": MARK, "value": followed})
+        _put(connection, "registered_model_tags", {"name": model, "key": MARK, "value": head(lines)})
 
 
 def _put(connection: sqlite3.Connection, table: str, values: Mapping[str, object], more: str = "") -> list[object]:

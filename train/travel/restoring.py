@@ -50,9 +50,10 @@ def restore(config: Config, remote: str, replace: bool) -> str:
         content.install(saved, commit)
     if not embedded.embedded():
         return f"{len(saved.lines)} line(s) of the ledger; the tracking server keeps the registry"
-    if saved.is_copy:
-        log("a tracking server keeps this registry; this is the copy of its champion")
     view = registry.view(config)
+    if saved.is_copy:
+        what = "the copy of its champion" if view.versions else "no copy of a champion: versions are judged without one"
+        log(f"a tracking server keeps this registry; this is {what}")
     live = {number: view.versions[number] for number in view.aliases.values() if number in view.versions}
     wanted = {view.aliases.get(name, 0) for name in (CHAMPION, ANCHOR)}
     bring_files([version for number, version in live.items() if number in wanted], origin)

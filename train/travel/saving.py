@@ -9,6 +9,7 @@ import random
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock
@@ -32,6 +33,19 @@ from validation.steps import step
 LONGEST_PAUSE = 8.0  # seconds
 Laid = tuple[list[Line], View, dict[str, str | None]]  # ledger, registry, and the versions' files that change
 LARGEST = 100_000_000  # bytes of a file; the platform refuses more, and the database grows with every version
+
+
+@dataclass(frozen=True)
+class Start:
+    """What one try of a save starts from: what is new here, and what is there, its files each with its git object."""
+
+    config: Config
+    origin: Origin
+    merged: Path  # where what is to be saved is written
+    theirs: Saved | None
+    before: Sequence[Line]
+    new: Sequence[Line]
+    there: Mapping[str, str]
 
 
 def save(config: Config, remote: str = "origin") -> str:
@@ -80,7 +94,7 @@ def _try(config: Config, origin: Origin) -> str | None:
             before = ledger.follow([], [ledger.new(BEGINNING, {"repository": own["name"], **more})])
         there = origin.files(head) if head and theirs else {}
         lay = _lay_versions if embedded() else _lay_copy
-        lines, view, changes = lay(config, origin, merged, theirs, before, new, there)
+        lines, view, changes = lay(Start(config, origin, merged, theirs, before, new, there))
         if theirs and len(lines) == len(before) and not changes:
             content.install(theirs, head or "", snapshot_of_ours(temporary))
             return "nothing: the branch holds all of it"
@@ -102,38 +116,23 @@ def _try(config: Config, origin: Origin) -> str | None:
     return f"{named}{len(lines) - len(before)} line(s) of the ledger"
 
 
-def _lay_versions(
-    config: Config,
-    origin: Origin,
-    merged: Path,
-    theirs: Saved | None,
-    before: Sequence[Line],
-    new: Sequence[Line],
-    there: Mapping[str, str],
-) -> Laid:
+def _lay_versions(start: Start) -> Laid:
     """Lay the versions that are new here behind those that are there."""
-    if theirs and theirs.is_copy:
-        raise Refusal(f"a server keeps this registry, and {origin.branch} a copy to read; set {URI} to save")
-    lines, view = merge(config, merged, theirs, before, new)
-    return lines, view, _files(origin, config, view, there)
+    if start.theirs and start.theirs.is_copy:
+        branch = start.origin.branch
+        raise Refusal(f"a server keeps this registry, and {branch} a copy to read; set {URI} to save")
+    lines, view = merge(start.config, start.merged, start.theirs, start.before, start.new)
+    return lines, view, _files(start.origin, start.config, view, start.there)
 
 
-def _lay_copy(
-    config: Config,
-    origin: Origin,
-    merged: Path,
-    theirs: Saved | None,
-    before: Sequence[Line],
-    new: Sequence[Line],
-    there: Mapping[str, str],
-) -> Laid:
+def _lay_copy(start: Start) -> Laid:
     """Lay the lines that are new here behind those that are there, and renew the copy of the server's champion."""
-    lines, view = ledger.follow(before, new), registry.view(config)
-    champion_must_match(before, lines[len(before) :])
-    copied = origin.objects(mirror(config, merged, theirs, view, lines))
-    changes: dict[str, str | None] = {name: it for name, it in copied.items() if there.get(name) != it}
-    kept = {*copied, *(path.name for path in merged.iterdir())}
-    gone = [name for name in there if (name == DATABASE or name.startswith(f"{ARTIFACTS}/")) and name not in kept]
+    lines, view = ledger.follow(start.before, start.new), registry.view(start.config)
+    champion_must_match(start.before, lines[len(start.before) :])
+    copied = start.origin.objects(mirror(start.config, start.merged, start.theirs, view, lines))
+    changes: dict[str, str | None] = {name: it for name, it in copied.items() if start.there.get(name) != it}
+    kept = {*copied, *(path.name for path in start.merged.iterdir())}
+    gone = [name for name in start.there if (name == DATABASE or name.startswith(f"{ARTIFACTS}/")) and name not in kept]
     return lines, view, changes | dict.fromkeys(gone)
 
 
