@@ -4,32 +4,21 @@ A bare repository in build/ holds what was fetched: one commit deep, files on de
 remote refuses one that does not follow its newest commit, and that refusal is the compare-and-swap.
 """
 
-import base64
-import os
 import re
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
+from train.travel.git import Git, last
 from train.travel.ledger import actor
-from validation.script import BUILD, ROOT, OutsideError, Refusal
+from validation.script import ROOT, OutsideError, Refusal
 
-SECONDS = 180.0  # for one call of git
-FOLDER = BUILD / "registry.git"  # what was fetched; it can be fetched again
 LOST = re.compile(r"fetch first|non-fast-forward|cannot lock ref|failed to update ref|incorrect old value|stale info")
-UNWANTED = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR")  # of a hook
 
 
-@dataclass(frozen=True)
-class Origin:
+class Origin(Git):
     """One branch of one remote."""
-
-    url: str
-    branch: str
 
     @property
     def name(self) -> str:
@@ -38,23 +27,22 @@ class Origin:
 
     def fetch(self) -> str | None:
         """Fetch the newest commit of the branch; return its name, or None when there is no such branch."""
-        self._prepare()
-        told = self._git("ls-remote", "--heads", "origin", f"refs/heads/{self.branch}").split()
+        self.prepare()
+        told = self.call("ls-remote", "--heads", "origin", f"refs/heads/{self.branch}").split()
         if not told:
             return None
         commit = told[0]
-        if not self._has(commit):
-            self._fetch(f"+refs/heads/{self.branch}:refs/heads/fetched")
-            commit = self._git("rev-parse", "refs/heads/fetched").strip()
+        if not self.has(commit):
+            self.download(f"+refs/heads/{self.branch}:refs/heads/fetched")
+            commit = self.call("rev-parse", "refs/heads/fetched").strip()
         return commit
 
-    def files(self, commit: str) -> dict[str, str]:
+    def files(self, commit: str) -> Mapping[str, str]:
         """Name the files of a commit by path, each with its git object."""
-        if not self._has(commit):
-            self._prepare()
-            self._fetch(commit)
-        rows = filter(None, self._git("ls-tree", "-r", "-z", "--full-tree", commit).split("\0"))
-        return {path: head.split()[2] for head, _, path in (row.partition("\t") for row in rows)}
+        if not self.has(commit):
+            self.prepare()
+            self.download(commit)
+        return self.listing(commit)
 
     def bring(self, commit: str, paths: Iterable[str], folder: Path) -> None:
         """Write files of a commit below `folder`, fetching first those that are not here.
@@ -66,25 +54,26 @@ class Origin:
             if path not in files:
                 raise Refusal(f"the branch {self.branch} lacks {path}; it was truncated, or is no registry of ours")
         asked = ("rev-list", "--objects", "--missing=print", f"{commit}^{{tree}}", "--", *wanted)
-        told = self._git("--literal-pathspecs", *asked)
+        told = self.call("--literal-pathspecs", *asked)
         missing = {line[1:] for line in told.splitlines() if line.startswith("?")}
         if missing := missing & {files[path] for path in wanted}:
-            self._fetch("--no-write-fetch-head", "--stdin", given="\n".join(sorted(missing)))
-        for path in wanted:
+            self.download("--no-write-fetch-head", "--stdin", given="\n".join(sorted(missing)))
+        folder.mkdir(parents=True, exist_ok=True)
+        for path, pieces in zip(wanted, self.contents([files[path] for path in wanted], folder), strict=True):
             target = folder / path
             if not target.resolve().is_relative_to(folder.resolve()):
                 raise Refusal(f"the branch {self.branch} names {path}, which lies outside the store")
             target.parent.mkdir(parents=True, exist_ok=True)
             coming = target.with_name(f".{target.name}.coming")
             with coming.open("wb") as file:
-                self._git("cat-file", "blob", files[path], into=file)
+                file.writelines(pieces)
             coming.replace(target)
 
     def objects(self, paths: Mapping[str, Path]) -> dict[str, str]:
         """Keep files as git objects; return the object of each name."""
-        self._prepare()
+        self.prepare()
         given = "".join(f"{path}\n" for path in paths.values())
-        told = self._git("hash-object", "-w", "--no-filters", "--stdin-paths", given=given).split() if paths else []
+        told = self.call("hash-object", "-w", "--no-filters", "--stdin-paths", given=given).split() if paths else []
         return dict(zip(paths, told, strict=True))
 
     def commit(self, parent: str | None, changes: Mapping[str, str | None], message: str, fresh: bool = False) -> str:
@@ -97,93 +86,25 @@ class Origin:
         with tempfile.TemporaryDirectory() as temporary:
             index = {"GIT_INDEX_FILE": f"{temporary}/index"}
             if parent and not fresh:
-                self._git("read-tree", parent, more=index)
+                self.call("read-tree", parent, more=index)
             rows = [f"100644 {it}\t{path}" if it else f"0 {'0' * 40}\t{path}" for path, it in changes.items()]
-            self._git("update-index", "--index-info", given="".join(f"{row}\n" for row in rows), more=index)
-            tree = self._git("write-tree", "--missing-ok", more=index).strip()
+            self.call("update-index", "--index-info", given="".join(f"{row}\n" for row in rows), more=index)
+            tree = self.call("write-tree", "--missing-ok", more=index).strip()
         parents = ["-p", parent] if parent else []
-        return self._git("commit-tree", tree, *parents, given=message, more=who).strip()
+        return self.call("commit-tree", tree, *parents, given=message, more=who).strip()
 
     def push(self, commit: str, branch: str = "") -> bool:
         """Push a commit to the branch; return False when somebody else was first.
 
         Raises OutsideError when the remote refuses for another reason.
         """
-        done = self._run(["push", "--porcelain", "origin", f"{commit}:refs/heads/{branch or self.branch}"])
+        done = self.run(["push", "--porcelain", "origin", f"{commit}:refs/heads/{branch or self.branch}"])
         if done.returncode == 0:
             return True
         said = f"{done.stdout}\n{done.stderr}"
         if LOST.search(said):
             return False
-        raise OutsideError(f"the remote refused the branch {branch or self.branch}: {_last(said)}")
-
-    def _prepare(self) -> None:
-        if not (FOLDER / "config").is_file():
-            FOLDER.parent.mkdir(parents=True, exist_ok=True)
-            fresh = Path(tempfile.mkdtemp(prefix=".registry.git.", dir=FOLDER.parent))
-            self._run(["init", "--quiet", "--bare", str(fresh)], outside=True)
-            shutil.rmtree(FOLDER, ignore_errors=True)
-            fresh.rename(FOLDER)
-        self._git("config", "remote.origin.url", self.url)
-
-    def _has(self, commit: str) -> bool:
-        return (FOLDER / "config").is_file() and self._run(["cat-file", "-e", f"{commit}^{{tree}}"]).returncode == 0
-
-    def _fetch(self, *what: str, given: str | None = None) -> None:
-        options = ["-c", "fetch.negotiationAlgorithm=noop", "fetch", "--quiet", "--depth=1", "--no-tags"]
-        self._git(*options, "--no-auto-maintenance", "--filter=blob:none", "origin", *what, given=given)
-
-    def _git(
-        self,
-        *command: str,
-        given: str | None = None,
-        into: BinaryIO | None = None,
-        more: Mapping[str, str] | None = None,
-    ) -> str:
-        done = self._run(list(command), given, into, more)
-        if done.returncode:
-            verb = next(word for word in command if not word.startswith("-") and "=" not in word)
-            raise OutsideError(f"git {verb} failed for the branch {self.branch}: {_last(done.stderr)}")
-        return done.stdout or ""
-
-    def _run(
-        self,
-        command: list[str],
-        given: str | None = None,
-        into: BinaryIO | None = None,
-        more: Mapping[str, str] | None = None,
-        outside: bool = False,
-    ) -> "subprocess.CompletedProcess[str]":
-        environment = {name: value for name, value in os.environ.items() if name not in UNWANTED}
-        environment |= {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"} | self._credential() | dict(more or {})
-        place = [] if outside else ["--git-dir", str(FOLDER)]
-        try:
-            return subprocess.run(
-                ["git", *place, *command], cwd=BUILD, env=environment, input=given, text=True, timeout=SECONDS,
-                stdout=into or subprocess.PIPE, stderr=subprocess.PIPE, check=False,
-            )  # fmt: skip
-        except FileNotFoundError:
-            raise Refusal("git is not on this machine; install it") from None
-        except subprocess.TimeoutExpired:
-            raise OutsideError(f"git {command[0]} gave no answer within {SECONDS:g} s ({self.branch})") from None
-
-    def _credential(self) -> dict[str, str]:
-        """Hand the platform's token to git by the environment: on a command line every process could read it."""
-        token = os.environ.get("GITHUB_TOKEN", "")
-        if not token or not self.url.startswith("https://"):
-            return {}
-        login = base64.b64encode(f"x-access-token:{token}".encode()).decode()
-        host = "/".join(self.url.split("/")[:3])
-        return {
-            "GIT_CONFIG_COUNT": "1",
-            "GIT_CONFIG_KEY_0": f"http.{host}/.extraheader",
-            "GIT_CONFIG_VALUE_0": f"AUTHORIZATION: basic {login}",
-        }
-
-
-def _last(said: str) -> str:
-    lines = [line.strip() for line in said.splitlines() if line.strip()] or ["git said nothing"]
-    return ([line for line in lines if re.match(r"(fatal|error|remote|!)", line)] or lines)[-1]
+        raise OutsideError(f"the remote refused the branch {branch or self.branch}: {last(said)}")
 
 
 def find(branch: str, remote: str = "origin") -> Origin:

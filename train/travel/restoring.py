@@ -74,10 +74,10 @@ def bring_files(versions: Sequence[Version], origin: Origin | None = None) -> No
         raise Refusal(f"the files of model version {numbers} are not in .mlflow/; restore it from where it was saved")
     origin = origin or find(contract.load().registry.branch)
     log(f"fetching the files of version {numbers} from the branch {origin.branch}")
-    there = origin.files(commit)
+    there, wanted = origin.files(commit), []
     for version in lacking:
-        wanted = [path for path in there if path.startswith(f"{version.files}/")]
-        if f"{version.files}/{MANIFEST}" not in wanted:
+        if f"{version.files}/{MANIFEST}" not in there:
             raise Refusal(f"the branch {origin.branch} lacks the files of model version {version.number}")
-        # The manifest comes last: it says that the others are here
-        origin.bring(commit, sorted(wanted, key=lambda path: path.endswith(f"/{MANIFEST}")), STORE)
+        wanted += [path for path in there if path.startswith(f"{version.files}/")]
+    # The manifests come last: each says that the other files of its version are here
+    origin.bring(commit, sorted(wanted, key=lambda path: path.endswith(f"/{MANIFEST}")), STORE)
