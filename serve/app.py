@@ -8,6 +8,9 @@ Credentials: API_KEYS or API_KEYS_FILE (lines of `python -m serve.key`), OIDC_IS
 where discovery does not tell). TLS_CERT_FILE and TLS_KEY_FILE for TLS. INSECURE=1 is --insecure: whoever reaches it may
 ask. ACCESS_LOG: the share of answers to log. FORWARDED_ALLOW_IPS: the proxies whose word on an address is taken.
 
+OTEL_EXPORTER_OTLP_ENDPOINT sends a span a request to a collector (serve/seen/traces.py), SENTRY_DSN what breaks inside
+(serve/seen/crashes.py).
+
 docs/protocols.md lists the routes. It refuses to start on a bundle whose digests differ, or whose golden rows give
 other outputs than at training; and, without a credential, where others reach it. Exits: 0 drained after SIGTERM, 2 not
 fit to serve, 3 it cannot listen.
@@ -30,6 +33,7 @@ from serve.guard.server import configure
 from serve.guard.settings import SettingError, read, says
 from serve.loaded import Bundle
 from serve.pages import Pages
+from serve.seen.watched import watch
 from serve.wire.app import Wire
 from serve.wire.routes import scopes, table
 from serve.workers import Workers
@@ -54,7 +58,8 @@ def create_app(bundle: Bundle, started: Callable[[], None] = lambda: None, pages
 def serve(app: Wire, guard: Guard, listener: socket.socket) -> int:
     """Serve until SIGTERM, and drain; return the exit code."""
     options = {"loop": "uvloop", "lifespan": "on", "backlog": BACKLOG, "timeout_graceful_shutdown": DRAIN_SECONDS}
-    server = uvicorn.Server(configure(guard.around(app), guard.settings, **options))
+    watched, last_words = watch(app, guard)
+    server = uvicorn.Server(configure(watched, guard.settings, **options))
 
     def end(*_: object) -> None:
         app.ready = False
@@ -63,6 +68,8 @@ def serve(app: Wire, guard: Guard, listener: socket.socket) -> int:
     # uvicorn drains by its own handler, then raises the signal anew: without ours the process would end by it, not by 0
     signal.signal(signal.SIGTERM, end)
     server.run(sockets=[listener])
+    for say in last_words:
+        say()
     return 0 if server.started else 3
 
 
