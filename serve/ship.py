@@ -30,7 +30,7 @@ def log(sentence: str) -> None:
 
 
 def ship(spool: Path, to: str, counts: "Counter[str]") -> None:
-    """Ship every finished file of a spool, and count what went. Raises StoreError and OSError."""
+    """Ship every finished file of a spool, and count what went. Raises StoreError, NoStore and OSError."""
     import io
 
     import pyarrow.parquet
@@ -80,13 +80,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _shipped(spool: Path, to: str) -> int:
-    from serve.remembered.store import StoreError
+    from serve.remembered.store import NoStore, StoreError
 
     counts: Counter[str] = Counter()
     try:
         ship(spool, to, counts)
     except ImportError as error:
         log(f"{error.name} is not installed here; install serve/remembered/requirements.txt")
+        return 2
+    except NoStore as error:
+        log(str(error))
         return 2
     except (StoreError, OSError) as error:
         log(f"{error}; what is left waits in {spool}")

@@ -7,7 +7,11 @@ from serve.remembered.settings import is_local, local
 
 
 class StoreError(Exception):
-    """The store failed, or there is no library for it: one sentence."""
+    """The store failed: one sentence."""
+
+
+class NoStore(Exception):
+    """Nobody knows such a store, or the library for it is not here: one sentence."""
 
 
 class Store:
@@ -18,7 +22,7 @@ class Store:
         self._elsewhere: tuple[Any, str] | None = None
 
     def put(self, name: str, content: bytes) -> None:
-        """Write a file. Raises StoreError."""
+        """Write a file. Raises StoreError, and NoStore."""
         try:
             if is_local(self._name):
                 self._put_here(name, content)
@@ -26,6 +30,8 @@ class Store:
                 store, path = self._elsewhere = self._elsewhere or _found(self._name)
                 # object stores show a file once it is whole; others may show a half one until the next try is through
                 store.pipe_file(f"{path.rstrip('/')}/{name}", content)
+        except NoStore:
+            raise
         except Exception as error:  # each store has errors of its own
             raise StoreError(f"{self._name} does not take {name}: {type(error).__name__}: {error}") from error
 
@@ -45,11 +51,16 @@ def _found(name: str) -> tuple[Any, str]:
     from fsspec.core import url_to_fs
 
     try:
-        store, path = url_to_fs(name)
-    except ImportError:
+        found: tuple[Any, str] = url_to_fs(name)
+    except ValueError as error:
+        raise NoStore(f"{name}: {error}") from None
+    except ImportError as lacking:
         from fsspec.implementations.arrow import ArrowFSWrapper
         from pyarrow.fs import FileSystem
 
-        inner, path = FileSystem.from_uri(name)
-        store = ArrowFSWrapper(inner)
-    return store, path
+        try:
+            inner, path = FileSystem.from_uri(name)
+        except ValueError:  # not one of Arrow's
+            raise NoStore(f"{name}: {lacking}") from None
+        found = ArrowFSWrapper(inner), path
+    return found
