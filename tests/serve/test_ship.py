@@ -7,10 +7,13 @@ from pathlib import Path
 
 import fsspec
 import pandas as pd
+import pyarrow.parquet
 import pytest
+from pyarrow.fs import FileSystem
 
 from serve import ship
 from serve.remembered.lines import encode
+from tests.train import parts
 from validation.script import ROOT
 
 HEAD = {
@@ -67,6 +70,19 @@ def test_any_url_of_fsspec_is_a_store(spool) -> None:
     found = fsspec.filesystem("memory").find("/log/of/mine/predictions")
     assert ["/log/of/mine/predictions/date=2026-11-22/20261122T010203-aa.parquet"] == found[:1]
     assert 2 == len(found)
+
+
+def test_an_s3_store_needs_no_library_but_arrow(spool, tmp_path, monkeypatch) -> None:
+    """A real one answers; nothing of it but this bucket's address and keys is told, by AWS's own variables."""
+    (tmp_path / "s3").mkdir()
+    with parts.s3(tmp_path / "s3") as url:
+        keys = {"AWS_ACCESS_KEY_ID": parts.KEY, "AWS_SECRET_ACCESS_KEY": parts.SECRET, "AWS_ENDPOINT_URL": url}
+        for name, value in keys.items():
+            monkeypatch.setenv(name, value)
+        assert 0 == ship.main(["--spool", str(spool), "--to", f"s3://{parts.BUCKET}/log"])
+        held, _ = FileSystem.from_uri(f"s3://{parts.BUCKET}")
+        table = pyarrow.parquet.read_table(f"{parts.BUCKET}/log/predictions", filesystem=held)
+    assert ["a:0", "a:1", "b:0"] == sorted(table["id"].to_pylist())
 
 
 def test_a_store_that_is_away_leaves_the_spool_as_it_was(spool, tmp_path, capsys) -> None:
