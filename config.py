@@ -196,12 +196,5 @@ SERVICE = Service(
     connections=1_000,  # to one process: 30 MB, and below the 1,024 files that systems allow by default
     ready_seconds=30,  # a cold start takes 1 s on two cores
 )
-PREDICTION_LOG = PredictionLog(  # kept only where the environment names a place, see docs/predictions.md
-    rate=0.1,  # share of the rows; all of them at 1,000 rows a second would be 3 GB a day in the store
-    columns=(),  # the privacy list: inputs whose values may be kept; () keeps predictions alone
-    queue_rows=50_000,  # that wait for the disk in one process, 20 MB; more than it scores in a second
-    sync_seconds=1,  # between two fsyncs: what a machine that loses power may lose
-    segment_bytes=8_000_000,  # of a file of the spool, some 100,000 predictions
-    segment_seconds=300,  # until a file is finished: how long the store lags behind
-    spool_bytes=1_000_000_000,  # of all files that wait, twelve million predictions; more are dropped and counted
-)
+# Kept where the environment names a place, see docs/predictions.md; `columns` lists inputs whose values may be kept
+PREDICTION_LOG = PredictionLog(columns=(), rate=0.1)  # share of the rows; all of 1,000 a second would be 3 GB a day

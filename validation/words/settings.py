@@ -150,18 +150,18 @@ class Service:
 
 @dataclass(frozen=True)
 class PredictionLog:
-    """What the service keeps of its predictions: a share of the rows, and of a row what `columns` allows.
+    """What the service keeps of its predictions: of the rows the share `rate`, of a row what `columns` allows.
 
-    Rows that wait in memory, seconds between two fsyncs, bytes and seconds of one file of the spool, bytes of all.
+    `columns` is the privacy list: without a name in it, prediction, model, version, time and id are all that is kept.
     """
 
     rate: float
-    columns: tuple[str, ...]
-    queue_rows: int
-    sync_seconds: float
-    segment_bytes: int
-    segment_seconds: float
-    spool_bytes: int
+    columns: tuple[str, ...] = ()
+    queue_rows: int = 50_000  # that wait for the disk in one process, 20 MB; more than it scores in a second
+    sync_seconds: float = 1.0  # between two fsyncs: what a machine that loses power may lose
+    segment_bytes: int = 8_000_000  # of one file of the spool, some 100,000 predictions
+    segment_seconds: float = 300.0  # until a file is finished: how long the store lags behind
+    spool_bytes: int = 1_000_000_000  # of all files that wait, twelve million predictions; more are dropped and counted
 
     def __post_init__(self) -> None:
         require(finite(self.rate) and 0 <= self.rate <= 1, "PredictionLog: rate must be a share from 0 to 1")

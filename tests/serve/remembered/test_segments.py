@@ -29,7 +29,7 @@ def test_what_lives_is_left_alone_and_what_is_dead_is_taken_over(tmp_path) -> No
     dead.append(ONE)
     assert (0, []) == (take_over(tmp_path), finished(tmp_path))
     os.close(dead._file)  # as the system does when a process ends
-    assert 1 == take_over(tmp_path)
+    assert take_over(tmp_path) == 1
     [path] = finished(tmp_path)
     assert HEADER + ONE == path.read_bytes()
     alive.append(ONE)

@@ -1,14 +1,18 @@
 """The log of one process: what is allowed is kept, nothing waits for it, and what does not fit is counted."""
 
 import errno
+import fcntl
 import threading
 import time
 
 import pandas as pd
 import pytest
 
+from serve import ship
+from serve.remembered import shipping
 from serve.remembered import spool as spools
 from serve.remembered.segments import Segment, finished
+from validation.script import ROOT
 
 
 def until(condition) -> None:
@@ -45,11 +49,11 @@ def test_what_the_privacy_list_does_not_name_is_nowhere(log, shipped, allowed) -
     """Neither in the spool nor in the store."""
     made = log(columns=allowed)
     made.spool.start()
-    made.spool.later([[77.0], ["canary"]], spools.records.np.zeros((1, 2), "float32"), [("r", 1)])
+    made.spool.later([[7654321.0], ["canary"]], spools.records.np.zeros((1, 2), "float32"), [("r", 1)])
     made.spool.close()
     [path] = finished(made.folder)
     text = path.read_text()
-    assert ("77" in text, "canary" in text) == (False, bool(allowed))
+    assert ("7654321" in text, "canary" in text) == (False, bool(allowed))
     predictions, _ = shipped()
     assert {"age", "town"} & set(predictions.columns) == set(allowed)
 
@@ -150,3 +154,40 @@ def test_whatever_breaks_in_the_log_is_counted_and_survived(log, monkeypatch, ca
     until(lambda: made.count("predictions") == 2)
     made.spool.close()
     assert "ZeroDivisionError" in capfd.readouterr().err
+
+
+def test_what_waits_is_shipped_at_the_end(log, tmp_path, monkeypatch) -> None:
+    """Finished and shipped by a process of its own, given the time; the counts tell it."""
+    monkeypatch.setattr(spools, "END", 120.0)
+    monkeypatch.chdir(ROOT)  # as the service, it finds its own code by where it stands
+    made = log(store=str(tmp_path / "store"))
+    made.spool.start()
+    made.predict(rows=3)
+    made.spool.tell(["r1:1"], ["yes"])
+    made.spool.close()
+    assert (3, 1, 0) == (made.count("shipped_predictions"), made.count("shipped_feedback"), made.count("ship_failures"))
+    assert ["r1:0", "r1:1", "r1:2"] == pd.read_parquet(tmp_path / "store/predictions")["id"].tolist()
+    assert ["ship.lock"] == [path.name for path in made.folder.iterdir()]
+
+
+def test_a_store_that_hangs_is_given_up_at_the_end(log, tmp_path, monkeypatch) -> None:
+    """The process that ships is killed at the deadline; its file is there for the next start."""
+    monkeypatch.setattr(spools, "END", 0.3)
+    (tmp_path / "hangs").write_text("#!/bin/sh\nsleep 600\n")
+    (tmp_path / "hangs").chmod(0o755)
+    monkeypatch.setattr(shipping.sys, "executable", str(tmp_path / "hangs"))
+    made = log(store=str(tmp_path / "store"))
+    made.spool.start()
+    made.predict()
+    made.spool.close()
+    assert (1, 0) == (len(finished(made.folder)), made.count("shipped_predictions"))
+
+
+def test_while_another_ships_nobody_else_does(log, tmp_path) -> None:
+    """Who sees the lock taken begins no run; who runs the script by hand is told so."""
+    made = log(store=str(tmp_path / "store"))
+    with (made.folder / "ship.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert not made.spool._shipping._is_free()
+        assert 0 == ship.main(["--spool", str(made.folder), "--to", str(tmp_path / "store")])
+    assert made.spool._shipping._is_free()
