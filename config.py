@@ -20,6 +20,7 @@ from validation.contract import (
     Model,
     Noise,
     Number,
+    PredictionLog,
     Registry,
     Resembles,
     Rows,
@@ -195,3 +196,5 @@ SERVICE = Service(
     connections=1_000,  # to one process: 30 MB, and below the 1,024 files that systems allow by default
     ready_seconds=30,  # a cold start takes 1 s on two cores
 )
+# Kept where the environment names a place, see docs/predictions.md; `columns` lists inputs whose values may be kept
+PREDICTION_LOG = PredictionLog(columns=(), rate=0.1)  # share of the rows; all of 1,000 a second would be 3 GB a day

@@ -10,6 +10,8 @@ ask. ACCESS_LOG: the share of answers to log. FORWARDED_ALLOW_IPS: the proxies w
 
 OTEL_EXPORTER_OTLP_ENDPOINT sends a span a request to a collector (serve/seen/traces.py), SENTRY_DSN what breaks inside
 (serve/seen/crashes.py).
+PREDICTION_LOG: a folder or URL that predictions and feedback are shipped to. PREDICTION_SPOOL: the folder where they
+wait for it. docs/predictions.md tells what is kept.
 
 docs/protocols.md lists the routes. It refuses to start on a bundle whose digests differ, or whose golden rows give
 other outputs than at training; and, without a credential, where others reach it. Exits: 0 drained after SIGTERM, 2 not
@@ -33,6 +35,7 @@ from serve.guard.server import configure
 from serve.guard.settings import SettingError, read, says
 from serve.loaded import Bundle
 from serve.pages import Pages
+from serve.remembered.settings import Settings, remembering
 from serve.seen.watched import watch
 from serve.wire.app import Wire
 from serve.wire.routes import scopes, table
@@ -44,7 +47,12 @@ MOST_WORKERS = 64
 BACKLOG = 2048  # connections that wait to be accepted
 
 
-def create_app(bundle: Bundle, started: Callable[[], None] = lambda: None, pages: Pages | None = None) -> Wire:
+def create_app(
+    bundle: Bundle,
+    started: Callable[[], None] = lambda: None,
+    pages: Pages | None = None,
+    remembered: Settings | None = None,
+) -> Wire:
     """Make the ASGI application of a bundle; `started` is called on its event loop when it is ready."""
     pages = pages or Pages(bundle)
 
@@ -52,7 +60,11 @@ def create_app(bundle: Bundle, started: Callable[[], None] = lambda: None, pages
         started()
         pages.load_soon()
 
-    return Wire(bundle, pages, begin)
+    if remembered is None:
+        return Wire(bundle, pages, begin)
+    from serve.remembered.spool import Spool  # what starts processes is loaded where one keeps a log
+
+    return Wire(bundle, pages, begin, Spool(remembered, bundle))
 
 
 def serve(app: Wire, guard: Guard, listener: socket.socket) -> int:
@@ -119,6 +131,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         count = max(_number("WORKERS", "1", MOST_WORKERS), 1)
         bundle = Bundle(Path(os.environ.get("BUNDLE", "/bundle")), count)
         settings = read(os.environ, bundle.limits, host, given.insecure)
+        remembered = remembering(os.environ, bundle.limits, bundle.rows.names)
         guard = Guard(settings, scopes(table(bundle.name, bundle.version)))
     except (BundleError, SettingError) as error:
         return _refuse(str(error))
@@ -129,14 +142,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         return _refuse(f"it cannot listen on HOST and PORT: {error.strerror or error}", 3)
     print(f"serve.app: {says(settings, f'{host}:{port}')}", file=sys.stderr)  # noqa: T201
-    return _run(bundle, guard, listener, count)
+    return _run(bundle, guard, listener, count, remembered)
 
 
-def _run(bundle: Bundle, guard: Guard, listener: socket.socket, count: int) -> int:
+def _run(bundle: Bundle, guard: Guard, listener: socket.socket, count: int, remembered: Settings | None) -> int:
     """Serve by one process, or by several behind a supervisor."""
     pages = Pages(bundle, guard)
     if count == 1:
-        return serve(create_app(bundle, _ready_file, pages), guard, listener)
+        return serve(create_app(bundle, _ready_file, pages, remembered), guard, listener)
     pages.load()  # before the fork: every worker has the one copy
 
     def worker(number: int, leash: int, teller: int) -> int:
@@ -147,7 +160,7 @@ def _run(bundle: Bundle, guard: Guard, listener: socket.socket, count: int) -> i
             asyncio.get_running_loop().add_reader(leash, os.kill, os.getpid(), signal.SIGTERM)
             os.write(teller, b"1")
 
-        return serve(create_app(bundle, ready, pages), guard, listener)
+        return serve(create_app(bundle, ready, pages, remembered), guard, listener)
 
     return Workers(count, worker, _ready_file, PATIENCE).run()
 

@@ -1,6 +1,7 @@
 """Stage 4: put a judged version into the folder that is served: the bundle.
 
-Reads   the registry, build/verdicts/*.json, SERVICE, data/intended-use.md, the file that CALIBRATION names.
+Reads   the registry, build/verdicts/*.json, SERVICE, PREDICTION_LOG, data/intended-use.md, the file that
+        CALIBRATION names.
 Prints  nothing.
 Writes  the bundle: model/ (sealed at training, without what was derived from rows), release.json, service.json,
         verdicts.json, card.md, and manifest.json with the SHA-256 of every other file; whole or not at all.
@@ -45,13 +46,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     rates = calibrate.read(config)
     price = rates["price"] if rates is not None and calibrate.is_current(rates, config) else None
     release = release_of(version, config)
+    settings = config.service.shipped() | {"prediction_log": dataclasses.asdict(config.prediction_log)}
     verdicts = {gate: without_evidence(verdict) for gate, verdict in collected.verdicts.items()}
     folder = registry.model_folder(version)
     replaceable(given.to)
     with writing_folder(given.to) as fresh:
         shutil.copytree(folder, fresh / "model", ignore=shutil.ignore_patterns(*KEPT_BACK))
         (fresh / "release.json").write_text(to_json(release))
-        (fresh / "service.json").write_text(to_json(config.service.shipped()))
+        (fresh / "service.json").write_text(to_json(settings))
         (fresh / "verdicts.json").write_text(to_json(verdicts))
         (fresh / "card.md").write_text(card(release, collected.verdicts, config, price), encoding="utf-8")
         digest = seal(fresh)

@@ -6,6 +6,7 @@ import msgspec
 from fastapi import FastAPI
 
 from serve.loaded import Bundle
+from serve.wire.feedback import described_feedback
 from serve.wire.routes import table
 from serve.words import COLUMNS, RECORDS
 
@@ -32,7 +33,9 @@ SAID = {
 def describe(app: FastAPI, bundle: Bundle) -> None:
     """Add the routes in front to the app's OpenAPI schema: the typed row, answers, refusals, and a row that works."""
     schemas, predict = _predict(bundle)
-    paths: dict[str, Schema] = {"/predict": {"post": predict}}
+    more, feedback = described_feedback(bundle.model.target, bundle.rows.max_rows)
+    schemas |= more
+    paths: dict[str, Schema] = {"/predict": {"post": predict}, "/feedback": {"post": feedback}}
     for route in table(bundle.name, bundle.version):
         if route.what in SAID:
             paths.setdefault(route.path, {})[route.method.lower()] = _operation(route.what, route.path)

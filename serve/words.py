@@ -16,3 +16,9 @@ def folded(text: str) -> str:
 def spellings(values: Iterable[str]) -> dict[str, str]:
     """Find the declared value by its folded text."""
     return {folded(value): value for value in values}
+
+
+def log_columns(labels: Iterable[str | int]) -> set[str]:
+    """Name the columns that the prediction log has of its own, whatever the kind of the target."""
+    own = {"id", "time", "date", "label", "probability", "value", "model", "model_version", "model_digest"}
+    return own | {f"probability_{label}" for label in labels}

@@ -26,6 +26,7 @@ SERVICE = Service(
     port=8000, max_body_bytes=100_000, max_header_bytes=8_000, max_rows=100, header_seconds=10, body_seconds=30,
     requests_per_second=1_000, burst=2_000, concurrent=64, connections=500, ready_seconds=30,
 )
+PREDICTION_LOG = PredictionLog(rate=1)
 """
 
 CLASSES = (

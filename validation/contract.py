@@ -32,7 +32,7 @@ from validation.words.columns import Binary, Category, Classes, Column, Number, 
 from validation.words.expectations import Determines, Duplicates, Expectation, MissingShare, Resembles, Rows, Share
 from validation.words.limits import check_limits
 from validation.words.names import check_names
-from validation.words.settings import Cost, Groups, Model, Service, Split, Waiver
+from validation.words.settings import Cost, Groups, Model, PredictionLog, Service, Split, Waiver
 from validation.words.store import Registry
 
 __all__ = [
@@ -54,6 +54,7 @@ __all__ = [
     "Model",
     "Noise",
     "Number",
+    "PredictionLog",
     "Quantity",
     "Registry",
     "Resembles",
@@ -95,6 +96,7 @@ class Config:
     cost: Cost
     registry: Registry
     service: Service
+    prediction_log: PredictionLog
     changed: tuple[str, ...] = ()  # against the commit that a proposal is judged beside; config.py does not set it
 
     @property

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from serve.rows import Values
-from serve.seen.layout import PROTOCOLS, SECONDS, STATUSES, Column, Layout
+from serve.seen.layout import LOG, PROTOCOLS, SECONDS, STATUSES, Column, Layout
 from serve.words import folded
 
 PENDING_ROWS = 2048  # about a millisecond of counting, between replies
@@ -41,6 +41,7 @@ class Counts:
         """Count into this worker's cells; what a forerunner in its place had in flight has ended with it."""
         self._mine, self._base = self._all[worker], worker * self.layout.size
         self._mine[self.layout.in_flight] = 0
+        self.logged_now("queued", 0)
 
     def began(self) -> None:
         """Count a request in."""
@@ -60,6 +61,18 @@ class Counts:
     def left(self) -> None:
         """Count a request out whose client did not wait."""
         self._cells[self._base] -= 1
+
+    def logged(self, what: str, count: int = 1) -> None:
+        """Count something of the prediction log; each cell is one thread's."""
+        self._cells[self._base + self.layout.log + LOG.index(what)] += count
+
+    def logged_now(self, what: str, value: float) -> None:
+        """Tell how much of something there is now in this worker's part of the prediction log."""
+        self._cells[self._base + self.layout.log + LOG.index(what)] = value
+
+    def spool_holds(self, size: int) -> None:
+        """Tell the bytes of the spool, which is one for all workers: the first one's cell says it."""
+        self._cells[self.layout.log + LOG.index("waiting")] = size
 
     def later(self, columns: Values, outputs: npt.NDArray[Any]) -> None:
         """Keep what was scored until it is counted."""

@@ -9,7 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from serve.seen.counts import Counts
-from serve.seen.layout import PROTOCOLS, SECONDS, STATUSES
+from serve.seen.layout import LOG, PROTOCOLS, SECONDS, STATUSES
 
 __all__ = ["CONTENT_TYPE_LATEST", "exposition"]
 
@@ -57,6 +57,26 @@ class _Collector(Collector):
         for place, label in enumerate(layout.labels):
             chosen.add_metric([label], cells[layout.chosen + place])
         yield chosen
+        yield from _log(dict(zip(LOG, cells[layout.log : layout.log + len(LOG)], strict=True)))
+
+
+def _log(found: dict[str, float]) -> Iterator[Metric]:
+    """Tell how the prediction log fares."""
+    yield GaugeMetricFamily("prediction_log_queue_rows", "Rows that wait for the disk", value=found["queued"])
+    yield GaugeMetricFamily("prediction_log_spool_bytes", "Bytes that wait for the store", value=found["waiting"])
+    written = CounterMetricFamily("prediction_log_written", "Records written to the spool", labels=["kind"])
+    shipped = CounterMetricFamily("prediction_log_shipped", "Records shipped to the store", labels=["kind"])
+    for kind in ("predictions", "feedback"):
+        written.add_metric([kind], found[kind])
+        shipped.add_metric([kind], found[f"shipped_{kind}"])
+    dropped = CounterMetricFamily("prediction_log_dropped", "Records dropped, by reason", labels=["reason"])
+    for reason in ("queue", "disk", "full", "internal"):
+        dropped.add_metric([reason], found[f"dropped_{reason}"])
+    yield from (written, shipped, dropped)
+    yield CounterMetricFamily("prediction_log_torn", "Lines that a killed writer left half", value=found["torn"])
+    yield CounterMetricFamily(
+        "prediction_log_ship_failures", "Times that the store did not take records", value=found["ship_failures"]
+    )
 
 
 def _histogram(

@@ -9,6 +9,10 @@ from serve.words import spellings
 STATUSES = (200, 400, 401, 403, 404, 405, 413, 415, 422, 429, 500, 503)
 PROTOCOLS = ("predict", "mlflow", "vertex", "azure", "v2")
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)  # upper ends, of answering
+LOG = (  # of the prediction log; queued and waiting are what is there now
+    "queued", "waiting", "predictions", "feedback", "dropped_queue", "dropped_disk", "dropped_full",
+    "dropped_internal", "shipped_predictions", "shipped_feedback", "torn", "ship_failures",
+)  # fmt: skip
 OTHER = "other"  # the bin of categories that are rare in training, or unseen
 
 
@@ -54,7 +58,8 @@ class Layout:
         self.output_edges: list[float] = drift["outputs"]["edges"]
         self.outputs = self.chosen + len(self.labels)  # one cell a bin, then the sum of the outputs
         self.outputs_sum = self.outputs + len(self.output_edges) - 1
-        self.size = self.outputs_sum + 1
+        self.log = self.outputs_sum + 1
+        self.size = self.log + len(LOG)
 
     def answer(self, protocol: str, status: int) -> int:
         """Return the cell of a protocol's answers of one status."""

@@ -9,19 +9,23 @@ import gc
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from serve.loaded import Bundle
 from serve.refusal import BadRequest, Gone
 from serve.wire import clouds, mlflow, own, v2
 from serve.wire.batching import Batcher
+from serve.wire.body import Receive, whole
+from serve.wire.feedback import Feedback
 from serve.wire.probes import Probes
-from serve.wire.protocol import JSON, TEXT, Asked, Protocol
+from serve.wire.protocol import JSON, TEXT, Asked, Protocol, detail
 from serve.wire.routes import table
 from serve.wire.scored import Templates
 
+if TYPE_CHECKING:
+    from serve.remembered.spool import Spool
+
 Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -31,14 +35,18 @@ log = logging.getLogger("serve.wire")
 
 
 class Wire:
-    """The application; `ready` says whether it answers predictions."""
+    """The application; `ready` says whether it answers predictions. With a log it needs the guard's request ids."""
 
-    def __init__(self, bundle: Bundle, pages: App, started: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, bundle: Bundle, pages: App, started: Callable[[], None] = lambda: None, log: "Spool | None" = None
+    ) -> None:
         self.bundle, self._pages, self._started = bundle, pages, started
         self.ready = False
         self.counts = bundle.counts
         self._limit = int(bundle.limits["max_body_bytes"])
-        self._batcher = Batcher(bundle.model, bundle.counts)
+        self._log = log
+        self._batcher = Batcher(bundle.model, bundle.counts, log.later if log else None)
+        self._feedback = Feedback(bundle.model.target, bundle.rows.max_rows, log.tell if log else None)
         self._settling = False
         templates = Templates(bundle.model.target)
         numbers = [spec["name"] for spec in bundle.model.inputs if spec["type"] == "number"]
@@ -50,7 +58,9 @@ class Wire:
             "v2": v2.infer(bundle.rows, templates, bundle.model, bundle.name, bundle.version),
         }
         self.routes = table(bundle.name, bundle.version)
-        self._posts = {route.path: protocols[route.what] for route in self.routes if route.method == "POST"}
+        self._posts = {
+            route.path: protocols.get(route.what, self._feedback) for route in self.routes if route.method == "POST"
+        }
         probes = Probes(bundle, lambda: self.ready)
         self._gets = {
             route.path: probes.answers[route.what]
@@ -65,8 +75,10 @@ class Wire:
         path, method = scope["path"], scope["method"]
         if method == "POST":
             protocol = self._posts.get(path)
-            if protocol is not None:
+            if isinstance(protocol, Protocol):
                 return await self._predict(protocol, scope, receive, send)
+            if protocol is not None:
+                return await self._take_feedback(scope, receive, send)
         elif method in ("GET", "HEAD"):
             probe = self._gets.get(path)
             if probe is not None:
@@ -83,16 +95,14 @@ class Wire:
         counts.began()
         status, kind = 200, JSON
         try:
-            message = await receive()
-            body = message.get("body", b"")
-            if message.get("more_body") or len(body) > self._limit or message["type"] != "http.request":
-                body = await self._rest(message, scope, receive)
+            body = await whole(scope, receive, self._limit)
+            request = scope["state"]["request_id"] if self._log else ""
             if len(body) > INLINE_BYTES:
-                content = await asyncio.to_thread(self._whole, protocol, body, scope)
+                content = await asyncio.to_thread(self._large, protocol, body, scope, request)
             else:
                 asked = protocol.decode(body, _media(scope) if protocol.typed else b"")
-                future = self._batcher.one(asked.values) if asked.one else self._batcher.many(asked.values)
-                scored, start = await future
+                score = self._batcher.one if asked.one else self._batcher.many
+                scored, start = await score(asked.values, request)
                 content = protocol.answer(scored, start, asked)
         except BadRequest as error:
             counts.failed(error.kind)
@@ -114,44 +124,39 @@ class Wire:
             self._settling = True
             asyncio.get_running_loop().call_soon(self._settle)
 
+    async def _take_feedback(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            status, content, more = await self._feedback.answer(await whole(scope, receive, self._limit))
+        except BadRequest as error:
+            status, content, more = *detail(error), ()
+        except Gone:
+            return
+        await _reply(send, status, content, JSON, *more)
+
     def _settle(self) -> None:
         self._settling = False
         self.counts.settle()
 
-    def _whole(self, protocol: Protocol, body: bytes, scope: Scope) -> bytes:
+    def _large(self, protocol: Protocol, body: bytes, scope: Scope, request: str) -> bytes:
         """Decode, score and write a large request, on a thread."""
         asked: Asked = protocol.decode(body, _media(scope) if protocol.typed else b"")
         columns = [[value] for value in asked.values] if asked.one else asked.values
-        return protocol.answer(self._batcher.scored(columns), 0, asked)
-
-    async def _rest(self, message: MutableMapping[str, Any], scope: Scope, receive: Receive) -> bytes:
-        """Read a body that did not come at once, but no more of it than the limit."""
-        announced = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
-        too_large = BadRequest(413, f"the body is larger than {self._limit} bytes; send fewer rows a request")
-        if announced.isdigit() and int(announced) > self._limit:
-            raise too_large
-        chunks, size = [], 0
-        while True:
-            if message["type"] != "http.request":
-                raise Gone
-            chunks.append(message.get("body", b""))
-            size += len(chunks[-1])
-            if size > self._limit:
-                raise too_large
-            if not message.get("more_body"):
-                return b"".join(chunks)
-            message = await receive()
+        return protocol.answer(self._batcher.scored(columns, [(request, asked.count)]), 0, asked)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         self.ready = True
         gc.collect()
         gc.freeze()  # what start-up made lives as long as the process; the collector need not walk it again
+        if self._log:
+            self._log.start()
         self._started()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         self.ready = False
         self.counts.settle()
+        if self._log:
+            await asyncio.to_thread(self._log.close)
         await send({"type": "lifespan.shutdown.complete"})
 
 

@@ -1,7 +1,8 @@
 """Which route serves whom, and who may call it: the one table of paths.
 
-`predict` routes take rows, `admin` routes tell how the service fares, `public` ones say that it lives and whether it
-is ready. What no line names is `admin`: closed until somebody says otherwise.
+`predict` routes take rows, `feedback` the true outcomes of predictions, `admin` routes tell how the service fares,
+`public` ones say that it lives and whether it is ready. What no line names is `admin`: closed until somebody says
+otherwise.
 """
 
 import os
@@ -9,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Scope = Literal["predict", "admin", "public"]
+Scope = Literal["predict", "feedback", "admin", "public"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ def table(name: str, version: int, environment: Mapping[str, str] | None = None)
         Route("POST", f"{model}/infer", "v2", "predict"),
         Route("POST", f"{versioned}/infer", "v2", "predict"),
         Route("POST", "/score", "azure", "predict"),
+        Route("POST", "/feedback", "feedback", "feedback"),
         Route("GET", "/healthz", "lives", "public"),
         Route("GET", "/readyz", "ready", "public"),
         Route("GET", "/ping", "ping", "public"),
@@ -63,7 +65,7 @@ def table(name: str, version: int, environment: Mapping[str, str] | None = None)
 
 def scopes(routes: Sequence[Route]) -> dict[str, str | None]:
     """Tell the scope that a caller needs by path, None where nobody needs one; of several the strictest."""
-    order: list[Scope] = ["public", "predict", "admin"]
+    order: list[Scope] = ["public", "predict", "feedback", "admin"]
     found: dict[str, Scope] = {}
     for route in routes:
         found[route.path] = max(route.scope, found.get(route.path, "public"), key=order.index)

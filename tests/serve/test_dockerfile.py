@@ -101,3 +101,17 @@ def test_the_image_can_import_what_it_holds():
             for module in found:
                 assert module.split(".")[0] not in ("train", "validation", "infra", "config"), f"{path}: {module}"
                 assert f"{module.replace('.', '/')}.py" not in ignored, f"{path}: {module} is not in the image"
+
+
+def pins(name):
+    """Read the versions of a lock."""
+    return dict(re.findall(r"^([\w.-]+)==(\S+)", (ROOT / name).read_text(), re.MULTILINE))
+
+
+def test_the_image_that_ships_holds_what_the_other_holds_and_arrow():
+    """One set of versions, which the tests run; the lean one has none of what ships."""
+    shipping, lean, tested = map(
+        pins, ("serve/remembered/requirements.txt", "serve/requirements.txt", "requirements.txt")
+    )
+    assert {"pyarrow", "fsspec"} == shipping.keys() - lean.keys()
+    assert lean.items() <= shipping.items() <= tested.items()

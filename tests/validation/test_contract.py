@@ -60,6 +60,14 @@ BROKEN = {
     "a limit of the service that is none": ("burst=2_000", "burst=0", "every limit must be above 0"),
     "a patience that never ends": ("header_seconds=10", 'header_seconds=float("inf")', "every limit must be above 0"),
     "half a connection": ("connections=1_000", "connections=0.5", "SERVICE.connections must be a whole number"),
+    "a share above all": ("columns=(), rate=0.1", "rate=1.5", "rate must be a share"),
+    "a log of what the model does not see": ("columns=()", 'columns=("sex",)', "'sex', which is no input of the model"),
+    "a log of a column twice": ("columns=()", 'columns=("age", "age")', "names a column twice"),
+    "a log of a text": ("columns=()", 'columns="age"', "must be a tuple of names"),
+    "a log of half a row": ("columns=()", "columns=(), queue_rows=0.5", "must be whole numbers above 0"),
+    "a spool below its file": ("columns=()", "columns=(), spool_bytes=10", "must hold at least one file"),
+    "a log that is never synced": ("columns=()", 'columns=(), sync_seconds=float("inf")', "sync_seconds must be"),
+    "a file that is never finished": ("columns=()", "columns=(), segment_seconds=0", "segment_seconds must be"),
     "a flag that is a text": ("SHOW_VALUES = True", 'SHOW_VALUES = "False"', "must be True or False"),
     "a seed that is a text": ("SEED = 20_261_122", 'SEED = "a"', "SEED must be a whole number"),
     "an undeclared value": ('Share("income", ">50K"', 'Share("income", "50K"', "is no declared value"),
@@ -154,6 +162,14 @@ def test_an_order_of_two_inputs_is_none(config: Config) -> None:
     rule = StableExplanation(at_least=0.8, why="w")
     with pytest.raises(Refusal, match="fewer than three inputs"):
         replace(config, features=two, behaviour=(rule,))
+
+
+def test_a_column_that_the_log_has_itself_is_not_logged(config: Config) -> None:
+    """An input called `label` would stand beside the prediction's own."""
+    features = (*config.features, Number("label", low=0, high=1))
+    log = replace(config.prediction_log, columns=("label",))
+    with pytest.raises(Refusal, match="a column 'label' of its own"):
+        replace(config, features=features, prediction_log=log)
 
 
 def test_every_metric_that_config_may_name_is_measured() -> None:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from serve.words import COLUMNS, RECORDS
+from serve.words import COLUMNS, RECORDS, log_columns
 from validation.words.behaviours import Direction, Invariance, Missing, Noise
 from validation.words.bounds import FAIRNESS_METRICS, PERFORMANCE_METRICS, check_gate
 from validation.words.columns import Category, Number, require
@@ -24,6 +24,7 @@ def check_names(config: "Config") -> None:
     _gates_are_measured(config)
     _groups_exist(config)
     _behaviour_is_possible(config)
+    _log_is_possible(config)
 
 
 def _columns_exist(config: "Config") -> None:
@@ -113,3 +114,13 @@ def _behaviour_is_possible(config: "Config") -> None:
                 f"{what}: a direction needs a Number that the model sees",
             )
             require(config.target.kind != "classes", f"{what}: a direction needs a Binary or a Quantity target")
+
+
+def _log_is_possible(config: "Config") -> None:
+    named = config.prediction_log.columns
+    taken = log_columns(config.target.labels)
+    inputs = [column.name for column in config.inputs]
+    for name in named:
+        require(name in inputs, f"PREDICTION_LOG.columns names {name!r}, which is no input of the model")
+        require(name not in taken, f"PREDICTION_LOG.columns: the log has a column {name!r} of its own; leave it out")
+    require(len(set(named)) == len(named), "PREDICTION_LOG.columns names a column twice")

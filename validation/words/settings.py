@@ -1,4 +1,4 @@
-"""The words of config.py for model, split, groups, waivers, cost and service (stdlib only)."""
+"""The words of config.py for model, split, groups, waivers, cost, service and its log (stdlib only)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -146,3 +146,39 @@ class Service:
         """Return what the service itself keeps to; service.json of the bundle says it."""
         outside = ("port", "ready_seconds")
         return {name: getattr(self, name) for name in sorted(self.__dataclass_fields__) if name not in outside}
+
+
+@dataclass(frozen=True)
+class PredictionLog:
+    """What the service keeps of its predictions: of the rows the share `rate`, of a row what `columns` allows.
+
+    `columns` is the privacy list: without a name in it, prediction, model, version, time and id are all that is kept.
+    """
+
+    rate: float
+    columns: tuple[str, ...] = ()
+    queue_rows: int = 50_000  # that wait for the disk in one process, 20 MB; more than it scores in a second
+    sync_seconds: float = 1.0  # between two fsyncs: what a machine that loses power may lose
+    segment_bytes: int = 8_000_000  # of one file of the spool, some 100,000 predictions
+    segment_seconds: float = 300.0  # until a file is finished: how long the store lags behind
+    spool_bytes: int = 1_000_000_000  # of all files that wait, twelve million predictions; more are dropped and counted
+
+    def __post_init__(self) -> None:
+        require(finite(self.rate) and 0 <= self.rate <= 1, "PredictionLog: rate must be a share from 0 to 1")
+        require(
+            isinstance(self.columns, tuple) and all(map(text, self.columns)),
+            "PredictionLog: columns must be a tuple of names, as ('age',)",
+        )
+        whole = (self.queue_rows, self.segment_bytes, self.spool_bytes)
+        require(
+            all(type(number) is int and number > 0 for number in whole),
+            "PredictionLog: queue_rows, segment_bytes and spool_bytes must be whole numbers above 0",
+        )
+        require(finite(self.sync_seconds) and self.sync_seconds >= 0, "PredictionLog: sync_seconds must be 0 or more")
+        require(
+            finite(self.segment_seconds) and self.segment_seconds > 0, "PredictionLog: segment_seconds must be above 0"
+        )
+        require(
+            self.segment_bytes <= self.spool_bytes,
+            "PredictionLog: spool_bytes must hold at least one file of segment_bytes",
+        )

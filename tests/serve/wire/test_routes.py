@@ -10,10 +10,10 @@ def by_path(**environment: str) -> dict:
 
 
 def test_rows_are_never_public() -> None:
-    """Whatever takes rows needs the scope predict, the counts need admin, and no path is there twice."""
+    """What takes rows needs the scope predict, outcomes need feedback, counts admin; no path is there twice."""
     routes = table("m", 3, {"AIP_PREDICT_ROUTE": "/p", "AIP_HEALTH_ROUTE": "/h", "AZUREML_MODEL_DIR": "/x"})
-    assert {"predict"} == {route.scope for route in routes if route.method == "POST"}
-    assert {route.what for route in routes if route.method == "POST"} == TAKES_ROWS
+    posts = {route.what: route.scope for route in routes if route.method == "POST"}
+    assert dict.fromkeys(TAKES_ROWS, "predict") | {"feedback": "feedback"} == posts
     assert ["admin"] == [route.scope for route in routes if route.path == "/metrics"]
     assert len(routes) == len({(route.method, route.path) for route in routes})
 
