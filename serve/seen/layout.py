@@ -1,4 +1,7 @@
-"""Where each count lies: a fixed number of cells a worker, known from the contract, whatever is asked."""
+"""Where each count lies: a fixed number of cells a worker, known from the contract, whatever is asked.
+
+The first `common` cells are the same for every bundle; those behind them are the columns and labels of one.
+"""
 
 import itertools
 from collections.abc import Sequence
@@ -45,7 +48,7 @@ class Layout:
         self.errors = self.answers + len(STATUSES) * len(PROTOCOLS)
         self.kinds = tuple(kinds)
         self.columns = []
-        end = self.errors + len(self.kinds)
+        end = self.common = self.errors + len(self.kinds)
         for spec in inputs:
             self.columns.append(Column(spec, drift["columns"][spec["name"]], end))
             end = self.columns[-1].end
