@@ -24,65 +24,22 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-
-import uvicorn
 
 from serve.bundle import BundleError
 from serve.guard.around import Guard
-from serve.guard.server import configure
 from serve.guard.settings import SettingError, read, says
-from serve.loaded import Bundle
-from serve.pages import Pages
-from serve.remembered.settings import Settings, remembering
-from serve.seen.watched import watch
+from serve.loaded import load
+from serve.renewal import Renewal, Wish
+from serve.running import BACKLOG, DRAIN_SECONDS, Running, leave
 from serve.wire.app import Wire
 from serve.wire.routes import scopes, table
-from serve.workers import Workers
+from serve.wire.served import serving
+from serve.workers import RETIRE, TOLD, Workers
 
-DRAIN_SECONDS = 20
 PATIENCE = DRAIN_SECONDS + 5  # of the supervisor, for workers that drain
 MOST_WORKERS = 64
-BACKLOG = 2048  # connections that wait to be accepted
-
-
-def create_app(
-    bundle: Bundle,
-    started: Callable[[], None] = lambda: None,
-    pages: Pages | None = None,
-    remembered: Settings | None = None,
-) -> Wire:
-    """Make the ASGI application of a bundle; `started` is called on its event loop when it is ready."""
-    pages = pages or Pages(bundle)
-
-    def begin() -> None:
-        started()
-        pages.load_soon()
-
-    if remembered is None:
-        return Wire(bundle, pages, begin)
-    from serve.remembered.spool import Spool  # what starts processes is loaded where one keeps a log
-
-    return Wire(bundle, pages, begin, Spool(remembered, bundle))
-
-
-def serve(app: Wire, guard: Guard, listener: socket.socket) -> int:
-    """Serve until SIGTERM, and drain; return the exit code."""
-    options = {"loop": "uvloop", "lifespan": "on", "backlog": BACKLOG, "timeout_graceful_shutdown": DRAIN_SECONDS}
-    watched, last_words = watch(app, guard)
-    server = uvicorn.Server(configure(watched, guard.settings, **options))
-
-    def end(*_: object) -> None:
-        app.ready = False
-        server.should_exit = True
-
-    # uvicorn drains by its own handler, then raises the signal anew: without ours the process would end by it, not by 0
-    signal.signal(signal.SIGTERM, end)
-    server.run(sockets=[listener])
-    for say in last_words:
-        say()
-    return 0 if server.started else 3
 
 
 def _number(name: str, usual: str, most: int = 65535) -> int:
@@ -126,43 +83,58 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--insecure", action="store_true", help="ask for no credential, whoever may reach it")
     given = options.parse_args(argv)
+    wish = Wish()
     try:
         listener, host, port = _address()
         count = max(_number("WORKERS", "1", MOST_WORKERS), 1)
-        bundle = Bundle(Path(os.environ.get("BUNDLE", "/bundle")), count)
+        folder, rows = Path(os.environ.get("BUNDLE", "/bundle")), 1 if count == 1 else 2 * count
+        bundle = load(folder, rows)
         settings = read(os.environ, bundle.limits, host, given.insecure)
-        remembered = remembering(os.environ, bundle.limits, bundle.rows.names)
         guard = Guard(settings, scopes(table(bundle.name, bundle.version)))
+        served = serving(bundle, guard)
     except (BundleError, SettingError) as error:
         return _refuse(str(error))
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        return _refuse(f"the bundle is not of this service's format: {type(error).__name__}: {error}")
     try:
         listener = listener or _listen(host, port)
     except OSError as error:
         return _refuse(f"it cannot listen on HOST and PORT: {error.strerror or error}", 3)
     print(f"serve.app: {says(settings, f'{host}:{port}')}", file=sys.stderr)  # noqa: T201
-    return _run(bundle, guard, listener, count, remembered)
+    renewal = Renewal(folder, served, guard, rows, wish)
+    del bundle, served  # or the first one would outlive its service
+    code = _run(renewal, guard, listener, count)
+    return leave(code) if renewal.under_way else code
 
 
-def _run(bundle: Bundle, guard: Guard, listener: socket.socket, count: int, remembered: Settings | None) -> int:
+def _run(renewal: Renewal, guard: Guard, listener: socket.socket, count: int) -> int:
     """Serve by one process, or by several behind a supervisor."""
-    pages = Pages(bundle, guard)
-    if count == 1:
-        return serve(create_app(bundle, _ready_file, pages, remembered), guard, listener)
-    pages.load()  # before the fork: every worker has the one copy
 
-    def worker(number: int, leash: int, teller: int) -> int:
-        bundle.counts.own(number)
+    def one() -> int:
+        def started() -> None:
+            running.follow(renewal)
+            _ready_file()
+            renewal.served.pages.load_soon()
 
-        def ready() -> None:
+        app = Wire(renewal.served, started)
+        running = Running(app, guard, listener)
+        return running.serve()
+
+    def worker(row: int, leash: int, teller: int) -> int:
+        served = renewal.served
+        served.counts.own(row)
+
+        def started() -> None:
             # the supervisor's end of the pipe closes when it dies, however it dies
             asyncio.get_running_loop().add_reader(leash, os.kill, os.getpid(), signal.SIGTERM)
-            os.write(teller, b"1")
+            running.retire_on(RETIRE)
+            os.write(teller, TOLD.pack(os.getpid()))
 
-        return serve(create_app(bundle, ready, pages, remembered), guard, listener)
+        running = Running(Wire(served, started), guard, listener)
+        return running.serve()
 
-    return Workers(count, worker, _ready_file, PATIENCE).run()
+    if count == 1:
+        return one()
+    renewal.served.pages.load()  # before the fork: every worker has the one copy
+    return Workers(count, worker, _ready_file, PATIENCE, renewal).run()
 
 
 if __name__ == "__main__":

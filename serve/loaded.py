@@ -1,5 +1,6 @@
 """A bundle as the service holds it: checked, and ready to score."""
 
+import datetime
 from pathlib import Path
 
 from serve.bundle import BundleError, read_json, verify
@@ -11,12 +12,13 @@ from serve.seen.layout import Layout
 
 
 class Bundle:
-    """A bundle, checked and ready to score.
+    """A bundle, checked and ready to score; `before` is the one whose counts it goes on with.
 
     Raises BundleError when a byte differs, or the golden rows give other outputs than at training.
     """
 
-    def __init__(self, folder: Path, workers: int = 1) -> None:
+    def __init__(self, folder: Path, workers: int = 1, before: "Bundle | None" = None) -> None:
+        folder = folder.resolve()  # once: where it is a link that is changed meanwhile, all files are of one bundle
         self.digest = verify(folder)
         self.release = read_json(folder / "release.json")
         self.limits = read_json(folder / "service.json")
@@ -28,14 +30,15 @@ class Bundle:
             raise BundleError(f"{folder}: {differs}")
         self.rows = Rows(self.model.inputs, self.limits["max_rows"])
         drift = read_json(folder / "model" / "drift.json")
-        self.counts = Counts(Layout(self.model.inputs, self.model.target, drift, KINDS), workers)
+        self.name, self.version = str(self.release["model"]), int(self.release["model_version"])
+        layout = Layout(self.model.inputs, self.model.target, drift, KINDS)
+        self.counts: Counts = Counts(layout, workers, before.counts if before else None)
+        self.loaded = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
-    @property
-    def name(self) -> str:
-        """The model's name."""
-        return str(self.release["model"])
 
-    @property
-    def version(self) -> int:
-        """The model's version."""
-        return int(self.release["model_version"])
+def load(folder: Path, workers: int = 1, before: Bundle | None = None) -> Bundle:
+    """Load a bundle. Raises BundleError for whatever keeps it from serving."""
+    try:
+        return Bundle(folder, workers, before)
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise BundleError(f"the bundle is not of this service's format: {type(error).__name__}: {error}") from None

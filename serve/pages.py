@@ -45,7 +45,7 @@ class Pages:
 
 def make(bundle: Bundle, guard: Guard | None) -> App:
     """Make the FastAPI application of a bundle; its schema tells what the guard around it asks for."""
-    from fastapi import FastAPI
+    from fastapi import FastAPI, Request
     from starlette.responses import Response
 
     from serve.guard.described import describe_guard
@@ -53,13 +53,16 @@ def make(bundle: Bundle, guard: Guard | None) -> App:
     from serve.seen.exposition import CONTENT_TYPE_LATEST, exposition
 
     app = FastAPI(title=bundle.name, version=str(bundle.version), redoc_url=None)
+    app.state.bundle = bundle  # FastAPI remembers functions for ever, so none of them may hold what a reload replaces
 
     @app.get("/version", summary="Which model answers")
-    async def version() -> dict[str, Any]:
-        return {**bundle.release, "bundle_digest": bundle.digest}
+    async def version(request: Request) -> dict[str, Any]:
+        bundle = request.app.state.bundle
+        return {**bundle.release, "bundle_digest": bundle.digest, "loaded": bundle.loaded}
 
     @app.get("/metrics", summary="Prometheus metrics", response_class=Response)
-    async def metrics() -> Response:
+    async def metrics(request: Request) -> Response:
+        bundle = request.app.state.bundle
         return Response(exposition(bundle.counts, bundle.release), media_type=CONTENT_TYPE_LATEST)
 
     describe(app, bundle)

@@ -1,22 +1,30 @@
 """Several workers on one listening socket: forked once everything is loaded, so that they share what was loaded.
 
 A worker that dies is started again in its place, and counts on in its cells. When one cannot even start, all end. When
-the supervisor itself is killed, the workers see their leash (a pipe) break, and drain.
+the supervisor itself is killed, the workers see their leash (a pipe) break, and drain. When another bundle has been
+loaded, a new generation comes: one by one each worker gets a successor, and retires once that one is ready.
 """
 
 import contextlib
 import os
 import select
 import signal
+import struct
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from serve.renewal import Renewal, forget, tell
 
 TICK = 0.05  # seconds between two looks
 STEADY = 5.0  # seconds; a worker that lives as long did not die of its start
 SLOWEST_RESTART = 10.0  # seconds between two starts of a worker that dies at once; the first comes after TICK
+RETIRE = signal.SIGUSR1
+RETIRED_SECONDS = 60.0  # for a retired worker to see its callers off; then it is told to drain
+TOLD = struct.Struct("=i")  # a process id through a pipe
 
-Serve = Callable[[int, int, int], int]  # number of the worker, its end of the leash, where to say that it is ready
+Serve = Callable[[int, int, int], int]  # row of the worker's counts, its end of the leash, where it writes that id
 
 
 def say(sentence: str) -> None:
@@ -24,17 +32,32 @@ def say(sentence: str) -> None:
     sys.stderr.write(f"serve.workers: {sentence}\n")
 
 
-class Workers:
-    """Keep `count` workers alive until a signal says to end."""
+@dataclass
+class Worker:
+    """A process in its place; `leaves` is when a retired one is spurred on, by the next of `spurs`."""
 
-    def __init__(self, count: int, serve: Serve, ready: Callable[[], None], patience: float) -> None:
+    place: int
+    generation: int
+    began: float = field(default_factory=time.monotonic)
+    ready: bool = False
+    leaves: float | None = None
+    spurs: list[signal.Signals] = field(default_factory=lambda: [signal.SIGTERM, signal.SIGKILL])
+
+
+class Workers:
+    """Keep `count` workers alive until a signal says to end. Their counts have two rows a place, by turns."""
+
+    def __init__(self, count: int, serve: Serve, ready: Callable[[], None], patience: float, renewal: Renewal) -> None:
         self._count, self._serve, self._told_ready, self._patience = count, serve, ready, patience
+        self._renewal = renewal
         self._leash, self._holder = os.pipe()
         self._heard, self._teller = os.pipe()
-        self._place: dict[int, tuple[int, float]] = {}  # process to number of the worker, and when it began
-        self._again: dict[int, float] = {}  # number of the worker to the time of its next start
+        self._living: dict[int, Worker] = {}  # by process
+        self._again: dict[int, float] = {}  # place to the time of its next start
         self._pause = dict.fromkeys(range(count), TICK)
-        self._ready = 0
+        self._generation = 0
+        self._version: int | None = None  # of the bundle that the old generation serves, while one is there
+        self._served = False  # whether all were ready once
         self._ending = False
 
     def run(self) -> int:
@@ -42,75 +65,118 @@ class Workers:
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, self._end)
         code = 0
-        for worker in range(self._count):
-            self._start(worker)
-        while not self._ending:
+        while not self._ending and not code:
+            self._fill()
             self._hear()
             code = self._bury()
-            if code:
-                break
-            for worker in [worker for worker, when in self._again.items() if when <= time.monotonic()]:
-                del self._again[worker]
-                self._start(worker)
+            self._renew()
         self._dismiss()
         return code
 
     def _end(self, *_: object) -> None:
         self._ending = True
 
-    def _start(self, worker: int) -> None:
+    def _fill(self) -> None:
+        """Start who is missing: at once where a place is empty, one after the other where an old one still answers."""
+        if self._renewal.under_way:  # a fork would copy what its thread holds
+            return
+        starting = not all(worker.ready for worker in self._living.values())
+        for place in range(self._count):
+            there = [worker for worker in self._living.values() if worker.place == place and worker.leaves is None]
+            if any(worker.generation == self._generation for worker in there) or (there and starting):
+                continue
+            if self._again.get(place, 0) <= time.monotonic():
+                self._start(place)
+                starting = True
+
+    def _start(self, place: int) -> None:
+        self._again.pop(place, None)
         sys.stderr.flush()
         process = os.fork()
         if process:
-            self._place[process] = (worker, time.monotonic())
+            self._living[process] = Worker(place, self._generation)
             return
         code = 3
         try:
             os.close(self._holder)
             for name in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(name, signal.SIG_DFL)
-            code = self._serve(worker, self._leash, self._teller)
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+            code = self._serve(place + self._generation % 2 * self._count, self._leash, self._teller)
         finally:
             sys.stderr.flush()
             os._exit(code)  # what the supervisor would do at its end is not the worker's to do
 
     def _hear(self) -> None:
-        if select.select([self._heard], [], [], TICK)[0]:
-            before = self._ready
-            self._ready += len(os.read(self._heard, 64))
-            if before < self._count <= self._ready:
-                self._told_ready()
+        if not select.select([self._heard], [], [], TICK)[0]:
+            return
+        for (process,) in TOLD.iter_unpack(os.read(self._heard, 64 * TOLD.size)):
+            if process in self._living:
+                self._living[process].ready = True
+                self._retire_before(self._living[process])
+        if not self._served and sum(worker.ready for worker in self._living.values()) == self._count:
+            self._served = True
+            self._told_ready()
+
+    def _retire_before(self, successor: Worker) -> None:
+        for process, worker in self._living.items():
+            if worker.place == successor.place and worker is not successor:
+                worker.leaves = time.monotonic() + RETIRED_SECONDS
+                _send(process, RETIRE)
+
+    def _renew(self) -> None:
+        """Begin a generation when another bundle is loaded; end the change when the old generation is gone."""
+        now = time.monotonic()
+        for process, worker in self._living.items():
+            if worker.leaves is not None and worker.leaves < now and worker.spurs:
+                _send(process, worker.spurs.pop(0))
+                worker.leaves = now + self._patience
+        if not self._renewal.under_way:
+            whole = len(self._living) == self._count and all(worker.ready for worker in self._living.values())
+            if not whole or any(worker.generation != self._generation for worker in self._living.values()):
+                return
+            if self._version is not None:
+                tell(self._version, self._renewal.served.bundle)
+            self._version = None
+        version = self._renewal.served.bundle.version
+        if self._renewal.look():
+            forget()
+            self._generation += 1
+            self._version = version
 
     def _bury(self) -> int:
         """Take note of workers that died; return the code of one that could not start at all."""
-        while self._place:
+        while self._living:
             process, status = os.waitpid(-1, os.WNOHANG)
             if not process:
                 break
-            worker, began = self._place.pop(process)
-            if self._ending:
+            worker = self._living.pop(process)
+            if self._ending or worker.leaves is not None:
                 continue
-            code = os.waitstatus_to_exitcode(status)
-            if self._ready < self._count and code > 0:
+            code, place = os.waitstatus_to_exitcode(status), worker.place
+            if not self._served and code > 0:
                 return code
-            lived = time.monotonic() - began
-            self._pause[worker] = TICK if lived > STEADY else min(2 * self._pause[worker], SLOWEST_RESTART)
-            self._again[worker] = time.monotonic() + self._pause[worker]
-            say(f"worker {worker} died ({'signal' if code < 0 else 'code'} {abs(code)}); it is started again")
+            lived = time.monotonic() - worker.began
+            self._pause[place] = TICK if lived > STEADY else min(2 * self._pause[place], SLOWEST_RESTART)
+            self._again[place] = time.monotonic() + self._pause[place]
+            say(f"worker {place} died ({'signal' if code < 0 else 'code'} {abs(code)}); it is started again")
         return 0
 
     def _dismiss(self) -> None:
         """Let the workers drain; kill those that do not come to an end."""
         self._ending = True
-        for process in self._place:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process, signal.SIGTERM)
+        for process in self._living:
+            _send(process, signal.SIGTERM)
         deadline = time.monotonic() + self._patience
-        while self._place and time.monotonic() < deadline:
+        while self._living and time.monotonic() < deadline:
             self._bury()
             time.sleep(TICK)
-        for process, (worker, _) in self._place.items():
-            say(f"worker {worker} did not drain in {self._patience:g} s; it is killed")
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process, signal.SIGKILL)
+        for process, worker in self._living.items():
+            say(f"worker {worker.place} did not drain in {self._patience:g} s; it is killed")
+            _send(process, signal.SIGKILL)
             os.waitpid(process, 0)
+
+
+def _send(process: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process, number)

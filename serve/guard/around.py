@@ -9,6 +9,7 @@ needs `admin`: a route that somebody forgot here is closed, not open.
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from serve.guard import logs
@@ -18,7 +19,7 @@ from serve.guard.keys import SCOPES, Caller, Keys, KeysFile, parse
 from serve.guard.limits import Buckets, who
 from serve.guard.local import is_foreign
 from serve.guard.refused import SECURITY, STRICT, Refused, forbidden, later, unknown
-from serve.guard.settings import Settings
+from serve.guard.settings import Limits, Settings
 
 if TYPE_CHECKING:
     from serve.guard.tokens import Tokens
@@ -39,9 +40,8 @@ class Guard:
         scopes_by_route: Mapping[str, str | None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.settings, self.scopes, self._limits = settings, scopes_by_route, settings.limits
-        self._exact = {route: scope for route, scope in scopes_by_route.items() if not route.endswith("/*")}
-        self._below = {route[:-1]: scope for route, scope in scopes_by_route.items() if route.endswith("/*")}
+        self.settings = settings
+        self._know(settings.limits, scopes_by_route)
         self._more = (*SECURITY, *([STRICT] if settings.tls_cert else []))
         self._keys: list[Keys | KeysFile] = []
         if settings.api_keys:
@@ -55,6 +55,17 @@ class Guard:
             self._tokens = tokens.Tokens(settings.oidc, _tell, clock)
         self._buckets = Buckets(self._limits.requests_per_second, self._limits.burst, clock)
         self._under_way = 0
+
+    def _know(self, limits: Limits, scopes_by_route: Mapping[str, str | None]) -> None:
+        self.scopes, self._limits = scopes_by_route, limits
+        self._exact = {route: scope for route, scope in scopes_by_route.items() if not route.endswith("/*")}
+        self._below = {route[:-1]: scope for route, scope in scopes_by_route.items() if route.endswith("/*")}
+
+    def follow(self, limits: Limits, scopes_by_route: Mapping[str, str | None]) -> None:
+        """Go by other limits and routes from now on; callers, tokens and what is under way stay known."""
+        self.settings = replace(self.settings, limits=limits)
+        self._know(limits, scopes_by_route)
+        self._buckets.follow(limits.requests_per_second, limits.burst)
 
     def around(self, app: Application) -> Application:
         """Put the guard around an application."""

@@ -14,6 +14,10 @@ class Buckets:
         self._rate, self._burst, self._clock, self._most = rate, float(burst), clock, most
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
+    def follow(self, rate: float, burst: int) -> None:
+        """Go by other limits from now on; what callers have left stays theirs."""
+        self._rate, self._burst = rate, float(burst)
+
     def __len__(self) -> int:
         return len(self._left)
 

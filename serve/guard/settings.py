@@ -75,11 +75,8 @@ def read(environ: Mapping[str, str], limits: Mapping[str, Any], address: str, in
             " HOST=127.0.0.1, or take whoever comes by --insecure (INSECURE=1)"
         )
     _tls(told["TLS_CERT_FILE"], told["TLS_KEY_FILE"])
-    lacking = [field.name for field in fields(Limits) if field.name not in limits]
-    if lacking:
-        raise SettingError(f"service.json of the bundle does not say {lacking[0]}; export the version again")
     return Settings(
-        limits=Limits(**{field.name: limits[field.name] for field in fields(Limits)}),
+        limits=limits_of(limits),
         api_keys=told["API_KEYS"],
         api_keys_file=Path(told["API_KEYS_FILE"]) if told["API_KEYS_FILE"] else None,
         oidc=oidc,
@@ -88,6 +85,18 @@ def read(environ: Mapping[str, str], limits: Mapping[str, Any], address: str, in
         tls_key=told["TLS_KEY_FILE"],
         access_log=_share(told["ACCESS_LOG"]),
     )
+
+
+def limits_of(told: Mapping[str, Any]) -> Limits:
+    """Take the limits out of a bundle's service.json. Raises SettingError when one lacks, or is no number above 0."""
+    for field in fields(Limits):
+        if field.name not in told:
+            raise SettingError(f"service.json of the bundle does not say {field.name}; export the version again")
+        if not isinstance(told[field.name], (int, float)) or not told[field.name] > 0:
+            raise SettingError(
+                f"service.json of the bundle: {field.name} is no number above 0; export the version again"
+            )
+    return Limits(**{field.name: told[field.name] for field in fields(Limits)})
 
 
 NAMES = (

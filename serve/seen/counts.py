@@ -21,27 +21,37 @@ from serve.words import folded
 PENDING_ROWS = 2048  # about a millisecond of counting, between replies
 PENDING_TIMES = 2048
 
+Cells = npt.NDArray[np.float64]
+
 
 class Counts:
-    """The counts of all workers of a service; `own` says which of them this process is."""
+    """The counts of all workers of a service; `own` says which of them this process is.
 
-    def __init__(self, layout: Layout, workers: int = 1) -> None:
+    What `before` counted of requests goes on here, for a reload is no new service; what it counted of columns and
+    outputs does not, for that is said about another model.
+    """
+
+    def __init__(self, layout: Layout, workers: int = 1, before: "Counts | None" = None) -> None:
         self.layout = layout
-        block = mmap.mmap(-1, max(workers * layout.size * 8, 1))  # anonymous and shared: forked workers see one block
-        self._all = np.frombuffer(block, dtype="float64").reshape(workers, layout.size)
-        self._cells = memoryview(block).cast("d")
+        self._common: Cells = before._common if before else _shared(workers, layout.common)
+        self._all = _shared(workers, layout.size)  # the common cells of this one are not used
+        self._cells = self._common.data.cast("B").cast("d")
         self._lock = threading.Lock()  # large requests are scored, and kept for counting, on threads
         self._pending: list[tuple[Values, npt.NDArray[Any]]] = []
         self._rows = 0
         self._times: list[float] = []
         self._answers = {(name, status): layout.answer(name, status) for name in PROTOCOLS for status in STATUSES}
-        self.own(0)
+        self._own(before._worker if before else 0)
 
     def own(self, worker: int) -> None:
         """Count into this worker's cells; what a forerunner in its place had in flight has ended with it."""
-        self._mine, self._base = self._all[worker], worker * self.layout.size
-        self._mine[self.layout.in_flight] = 0
+        self._own(worker)
+        self._ours[self.layout.in_flight] = 0
         self.logged_now("queued", 0)
+
+    def _own(self, worker: int) -> None:
+        self._worker, self._base = worker, worker * self.layout.common
+        self._mine, self._ours = self._all[worker], self._common[worker]
 
     def began(self) -> None:
         """Count a request in."""
@@ -98,17 +108,19 @@ class Counts:
     def total(self) -> npt.NDArray[np.float64]:
         """Add up all workers' cells."""
         self.settle()
-        return np.asarray(self._all.sum(axis=0))
+        found = np.asarray(self._all.sum(axis=0))
+        found[: self.layout.common] = self._common.sum(axis=0)
+        return found
 
     def _add_times(self, times: npt.NDArray[np.float64]) -> None:
         start = self.layout.seconds
-        self._mine[start : start + len(SECONDS) + 1] += _binned(times, SECONDS, "left")
-        self._mine[self.layout.seconds_sum] += times.sum()
+        self._ours[start : start + len(SECONDS) + 1] += _binned(times, SECONDS, "left")
+        self._ours[self.layout.seconds_sum] += times.sum()
 
     def _add_rows(self, pending: list[tuple[Values, npt.NDArray[Any]]]) -> None:
         layout, mine = self.layout, self._mine
         outputs = np.concatenate([each for _, each in pending])
-        mine[layout.rows] += len(outputs)
+        self._ours[layout.rows] += len(outputs)
         for place, column in enumerate(layout.columns):
             told = chain.from_iterable(columns[place] for columns, _ in pending)
             if column.number:
@@ -137,6 +149,11 @@ class Counts:
             mine[column.place.get(value, column.other)] += count
             if value not in column.declared:
                 mine[column.unseen] += count
+
+
+def _shared(workers: int, cells: int) -> Cells:
+    """Make a block of counts, a row a worker: anonymous and shared, so that forked workers see the one."""
+    return np.frombuffer(mmap.mmap(-1, workers * cells * 8), dtype="float64").reshape(workers, cells)
 
 
 def _binned(values: npt.NDArray[Any], edges: Sequence[float], side: Any) -> npt.NDArray[np.intp]:

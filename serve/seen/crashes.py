@@ -21,21 +21,21 @@ def is_on(environment: Mapping[str, str]) -> bool:
     return bool(environment.get("SENTRY_DSN"))
 
 
-def around(app: Application, release: str) -> tuple[Application, Callable[[], None]]:
+def around(app: Application, release: Callable[[], str]) -> tuple[Application, Callable[[], None]]:
     """Put reports around an application; return it, and what sends the last ones."""
     import sentry_sdk
     from sentry_sdk.integrations.asgi import SentryAsgiMiddleware
 
+    def ours(event: Any, _: Any) -> Any:
+        """Keep what is known not to quote a request."""
+        for error in event.get("exception", {}).get("values", []):
+            error.pop("value", None)
+        contexts = {name: facts for name, facts in event.get("contexts", {}).items() if name in ("runtime", "trace")}
+        kept = {name: value for name, value in event.items() if name in KEPT}
+        return kept | {"contexts": contexts, "release": release()}
+
     sentry_sdk.init(
-        release=release, send_default_pii=False, include_local_variables=False, max_request_body_size="never",
-        max_breadcrumbs=0, auto_enabling_integrations=False, before_send=_ours, server_name="",
+        release=release(), send_default_pii=False, include_local_variables=False, max_request_body_size="never",
+        max_breadcrumbs=0, auto_enabling_integrations=False, before_send=ours, server_name="",
     )  # fmt: skip
     return SentryAsgiMiddleware(app), lambda: sentry_sdk.flush(LIMIT_SECONDS)
-
-
-def _ours(event: Any, _: Any) -> Any:
-    """Keep what is known not to quote a request."""
-    for error in event.get("exception", {}).get("values", []):
-        error.pop("value", None)
-    contexts = {name: facts for name, facts in event.get("contexts", {}).items() if name in ("runtime", "trace")}
-    return {name: value for name, value in event.items() if name in KEPT} | {"contexts": contexts}

@@ -1,4 +1,7 @@
-"""Where each count lies: a fixed number of cells a worker, known from the contract, whatever is asked."""
+"""Where each count lies: a fixed number of cells a worker, known from the contract, whatever is asked.
+
+The first `common` cells are the same for every bundle; those behind them are the columns and labels of one.
+"""
 
 import itertools
 from collections.abc import Sequence
@@ -49,7 +52,8 @@ class Layout:
         self.errors = self.answers + len(STATUSES) * len(PROTOCOLS)
         self.kinds = tuple(kinds)
         self.columns = []
-        end = self.errors + len(self.kinds)
+        self.log = self.errors + len(self.kinds)
+        end = self.common = self.log + len(LOG)
         for spec in inputs:
             self.columns.append(Column(spec, drift["columns"][spec["name"]], end))
             end = self.columns[-1].end
@@ -58,8 +62,7 @@ class Layout:
         self.output_edges: list[float] = drift["outputs"]["edges"]
         self.outputs = self.chosen + len(self.labels)  # one cell a bin, then the sum of the outputs
         self.outputs_sum = self.outputs + len(self.output_edges) - 1
-        self.log = self.outputs_sum + 1
-        self.size = self.log + len(LOG)
+        self.size = self.outputs_sum + 1
 
     def answer(self, protocol: str, status: int) -> int:
         """Return the cell of a protocol's answers of one status."""

@@ -12,7 +12,10 @@ from typing import Any
 from serve.guard.exchange import Application, Receive, Scope, Send
 
 SWITCHES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
-KEPT = frozenset({"http.method", "http.status_code", "http.request.method", "http.response.status_code", "http.route"})
+VERSION = "model.version"
+KEPT = frozenset(
+    {VERSION, "http.method", "http.status_code", "http.request.method", "http.response.status_code", "http.route"}
+)
 LIMIT_MS = 3_000  # for what still waits when the service ends
 
 
@@ -23,16 +26,16 @@ def is_on(environment: Mapping[str, str]) -> bool:
 
 
 def around(
-    app: Application, name: str, version: str, routes: Collection[str], unseen: Collection[str]
+    app: Application, name: str, version: Callable[[], str], known: Callable[[str], bool], unseen: Collection[str]
 ) -> tuple[Application, Callable[[], None]]:
     """Put tracing around an application of a model; return it, and what sends the last spans.
 
-    A span is named by its route if that is one of `routes`; `unseen` are those that get none, such as probes.
+    A span is named by its route if that is `known`, and tells the model's version; `unseen` are routes that get none.
     """
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
     from opentelemetry.propagate import inject
-    from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
+    from opentelemetry.sdk.resources import SERVICE_NAME, Resource
     from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
@@ -49,7 +52,7 @@ def around(
                 )
             )  # fmt: skip
 
-    named = {SERVICE_VERSION: version} | ({} if os.environ.get("OTEL_SERVICE_NAME") else {SERVICE_NAME: name})
+    named = {} if os.environ.get("OTEL_SERVICE_NAME") else {SERVICE_NAME: name}
     # Not the global one: FastAPI and others would add spans of their own, with more in them
     provider = TracerProvider(resource=Resource.create(named), shutdown_on_exit=False)
     provider.add_span_processor(Processor(OTLPSpanExporter()))
@@ -64,7 +67,7 @@ def around(
 
     def details(scope: Scope) -> tuple[str, dict[str, Any]]:
         route = scope.get("path", "")
-        return f"{scope.get('method', '')} {route if route in routes else 'other'}", {}
+        return f"{scope.get('method', '')} {route if known(route) else 'other'}", {VERSION: version()}
 
     traced = OpenTelemetryMiddleware(
         told, default_span_details=details, tracer_provider=provider, exclude_spans=["receive", "send"],

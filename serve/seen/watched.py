@@ -16,14 +16,18 @@ def watch(app: Wire, guard: Guard) -> tuple[Application, list[Callable[[], None]
 
     To be called in the process that serves: threads that send do not outlive a fork.
     """
-    bundle = app.bundle
+
+    def version() -> str:
+        return str(app.served.bundle.version)  # a reload changes it
+
+    name = app.served.bundle.name
     inner: Application = app
     last: list[Callable[[], None]] = []
     if crashes.is_on(os.environ):  # inside the guard, which turns what breaks into an answer
-        inner, flush = crashes.around(inner, f"{bundle.name}@{bundle.version}")
+        inner, flush = crashes.around(inner, lambda: f"{name}@{version()}")
         last.append(flush)
     guarded = guard.around(inner)
     if traces.is_on(os.environ):
-        guarded, end = traces.around(guarded, bundle.name, str(bundle.version), frozenset(guard.scopes), PROBES)
+        guarded, end = traces.around(guarded, name, version, lambda path: path in guard.scopes, PROBES)
         last.append(end)
     return guarded, last

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import httpx
@@ -26,14 +26,17 @@ BEGUN = datetime.datetime(2026, 11, 22, 12, tzinfo=datetime.UTC)
 
 
 @contextmanager
-def started(root: Path, **settings: str) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
-    """Start a service of the bundle below `root`; give address and process, and end it by SIGTERM."""
+def started(root: Path, log: Path | None = None, **settings: str) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
+    """Start a service of the bundle below `root`; give address and process, and end it by SIGTERM.
+
+    What it logs goes to `log`, or into the process's pipe.
+    """
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     environment = os.environ | {"BUNDLE": str(root / "build/model"), "PORT": str(port)} | settings
-    process = subprocess.Popen(
-        [sys.executable, "-m", "serve.app"], cwd=root, env=environment, text=True, stderr=subprocess.PIPE
-    )
+    command = [sys.executable, "-m", "serve.app"]
+    with log.open("w") if log else nullcontext(subprocess.PIPE) as told:
+        process = subprocess.Popen(command, cwd=root, env=environment, text=True, stderr=told)
     url = f"http://127.0.0.1:{port}"
     try:
         for _ in range(600):
@@ -45,7 +48,8 @@ def started(root: Path, **settings: str) -> Iterator[tuple[str, "subprocess.Pope
             time.sleep(0.05)
         yield url, process
     finally:
-        process.terminate()
+        if process.poll() is None:
+            process.terminate()
         process.communicate(timeout=60)
 
 

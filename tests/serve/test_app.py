@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from serve.bundle import MANIFEST, seal
+from tests.serve.bundles import sealed
 
 
 @pytest.fixture(scope="module")
@@ -95,23 +96,13 @@ def test_a_flipped_byte_keeps_it_from_starting(chain, tmp_path, name) -> None:
     assert f"{name} is not what the manifest lists" in refused(chain, bundle)
 
 
-def reseal(bundle) -> None:
-    """Seal a changed bundle as somebody would who wants it to pass."""
-    (bundle / "model" / MANIFEST).unlink()
-    digest = seal(bundle / "model")
-    release = json.loads((bundle / "release.json").read_text()) | {"model_digest": digest}
-    (bundle / "release.json").write_text(json.dumps(release))
-    (bundle / MANIFEST).unlink()
-    seal(bundle)
-
-
 def test_golden_rows_that_answer_otherwise_keep_it_from_starting(chain, tmp_path) -> None:
     """A bundle whose digests are right and whose outputs are not is refused too."""
     bundle = shutil.copytree(chain.root / "build/model", tmp_path / "bundle")
     golden = json.loads((bundle / "model/golden.json").read_text())
     golden["outputs"][5][1] += 1e-3
     (bundle / "model/golden.json").write_text(json.dumps(golden))
-    reseal(bundle)
+    sealed(bundle)
     assert "golden row 5 gives another output" in refused(chain, bundle)
 
 
@@ -133,8 +124,9 @@ def test_no_bundle_is_a_sentence(chain, tmp_path) -> None:
 def test_the_service_imports_nothing_that_trains(chain) -> None:
     """Neither MLflow nor scikit-learn nor pandas nor config.py is loaded by the service."""
     code = (
-        "import sys\nfrom pathlib import Path\nfrom serve.app import create_app\nfrom serve.loaded import Bundle\n"
-        "create_app(Bundle(Path('build/model')))\n"
+        "import sys\nfrom pathlib import Path\nimport serve.app\nfrom serve.loaded import load\n"
+        "from serve.pages import Pages\nfrom serve.wire.app import Wire\nfrom serve.wire.served import Served\n"
+        "bundle = load(Path('build/model'))\nWire(Served(bundle, Pages(bundle)))\n"
         "print(sorted({'mlflow', 'sklearn', 'pandas', 'pandera', 'config', 'skl2onnx', 'validation', 'train'}"
         " & set(sys.modules)))"
     )
@@ -153,5 +145,5 @@ def test_a_bundle_without_golden_rows_is_refused(chain, tmp_path, golden) -> Non
     """What cannot be checked does not serve, however well it is sealed."""
     bundle = shutil.copytree(chain.root / "build/model", tmp_path / "bundle")
     (bundle / "model/golden.json").write_text(golden)
-    reseal(bundle)
+    sealed(bundle)
     assert "refuses to start" in refused(chain, bundle)

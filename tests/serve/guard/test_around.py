@@ -293,3 +293,16 @@ def test_lifespan_passes_and_websockets_do_not(guarded) -> None:
     for kind in ("lifespan", "websocket"):
         asyncio.run(guarded(LOCAL, app)({"type": kind}, None, None))
     assert ["lifespan"] == seen
+
+
+def test_a_reload_brings_other_limits_and_routes_and_keeps_the_callers(asks, clock) -> None:
+    """What a caller has spent stays spent; routes that are gone need admin, new ones what they say."""
+    guard = Guard(KEYED, ROUTES, clock)
+    application = guard.around(echo)
+    assert [200, 200, 200, 429] == [asks(application, x_api_key=PREDICT).status for _ in range(4)]
+    guard.follow(replace(LIMITS, requests_per_second=1000, max_body_bytes=3), {"/rows": "predict"})
+    assert 429 == asks(application, "/rows", x_api_key=PREDICT).status
+    clock.now += 0.0025  # two requests, at the new rate
+    assert [200, 403] == [asks(application, path, x_api_key=PREDICT).status for path in ("/rows", "/predict")]
+    assert 413 == asks(application, "/rows", b"1234", x_api_key=PREDICT, content_length="4").status
+    assert 3 == guard.settings.limits.max_body_bytes

@@ -87,3 +87,6 @@ def test_the_limits_are_those_of_the_bundle() -> None:
     assert LIMITS == settings().limits
     with pytest.raises(SettingError, match="does not say header_seconds; export the version again"):
         read({}, {name: value for name, value in asdict(LIMITS).items() if name != "header_seconds"}, "127.0.0.1")
+    for wrong in ("many", 0, None, float("nan")):
+        with pytest.raises(SettingError, match="burst is no number above 0"):
+            read({}, asdict(LIMITS) | {"burst": wrong}, "127.0.0.1")

@@ -121,3 +121,26 @@ def test_the_service_shows_what_it_did(service, golden) -> None:
         after["predict_in_flight",],
     )  # fmt: skip
     assert 10 == sum(moved[key] for key in moved if key[0] == "prediction_labels_total")
+
+
+def test_what_is_counted_of_requests_outlives_the_bundle() -> None:
+    """After a reload requests and rows go on, bins and outputs begin anew; who began before ends in the same place."""
+    before = made(workers=2)
+    before.own(1)
+    before.began()
+    before.later(COLUMNS, OUTPUTS)
+    before.settle()
+    wider = [*INPUTS, {"name": "more", "type": "number", "low": 0, "high": 9, "integer": True, "missing": True}]
+    drift = {**DRIFT, "columns": DRIFT["columns"] | {"more": {"edges": [1.0], "counts": [1, 1], "missing": 0}}}
+    after = Counts(Layout(wider, TARGET, drift, KINDS), 2, before)
+    before.ended("predict", 200, 0.004)
+    before.settle()
+    after.later([*COLUMNS, [0, 1, 1, None]], OUTPUTS)
+    found = samples(exposition(after, RELEASE).decode())
+    assert (8, 0, 1) == (
+        found["predict_rows_total",], found["predict_in_flight",], found["predict_answers_total", "200", "predict"]
+    )  # fmt: skip
+    assert (1, 2, 4) == (
+        found["feature_values_total", "[2,5)", "age"], found["feature_values_total", "[1,inf)", "more"],
+        found["prediction_bucket", "+Inf"],
+    )  # fmt: skip

@@ -1,0 +1,91 @@
+"""One process that answers: from its start, over reloads, to the end of its last request."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+
+import uvicorn
+
+from serve.guard.around import Guard
+from serve.guard.server import configure
+from serve.renewal import Renewal, forget, tell
+from serve.seen.watched import watch
+from serve.wire.app import Wire
+
+DRAIN_SECONDS = 20
+BACKLOG = 2048  # connections that wait to be accepted
+FORGET_SECONDS = 1.0  # from a reload until what the old bundle left is collected: by then its requests have ended
+TICK = 0.1  # seconds between two looks at what is asked for
+CLOSE = (b"connection", b"close")
+
+
+class Running:
+    """A server of one application on a listening socket."""
+
+    def __init__(self, app: Wire, guard: Guard, listener: socket.socket) -> None:
+        self._app, self._guard, self._listener = app, guard, listener
+        options = {"loop": "uvloop", "lifespan": "on", "backlog": BACKLOG, "timeout_graceful_shutdown": DRAIN_SECONDS}
+        watched, self._last_words = watch(app, guard)
+        self._config = configure(watched, guard.settings, **options)
+        self._server = uvicorn.Server(self._config)
+        self._task: asyncio.Task[None] | None = None
+
+    def serve(self) -> int:
+        """Serve until SIGTERM, and drain; return the exit code."""
+        # uvicorn drains by its own handler, then raises the signal anew: without ours the process would end by it
+        signal.signal(signal.SIGTERM, self._end)
+        self._server.run(sockets=[self._listener])
+        for say in self._last_words:
+            say()
+        return 0 if self._server.started else 3
+
+    def _end(self, *_: object) -> None:
+        self._app.ready = False
+        self._server.should_exit = True
+
+    def follow(self, renewal: Renewal) -> None:
+        """Swap the bundle whenever another one is loaded; called on the event loop."""
+        self._task = asyncio.get_running_loop().create_task(self._follow(renewal))
+
+    async def _follow(self, renewal: Renewal) -> None:
+        while True:
+            await asyncio.sleep(TICK)
+            version = renewal.served.bundle.version
+            if renewal.look():
+                self._app.take(renewal.served)
+                self._config.http.limits = self._guard.settings.limits  # type: ignore[union-attr]  # serve/guard/wire.py
+                tell(version, renewal.served.bundle)
+                asyncio.get_running_loop().call_later(FORGET_SECONDS, forget)
+
+    def retire_on(self, number: signal.Signals) -> None:
+        """End by this signal without closing a connection on anybody; called on the event loop."""
+        loop = asyncio.get_running_loop()
+
+        def retire() -> None:
+            self._task = loop.create_task(self._retire())
+
+        loop.add_signal_handler(number, retire)
+
+    async def _retire(self) -> None:
+        """Take no connection any more, and close each one by the answer to its next request, which says so.
+
+        To close one that is silent could meet a request on its way. What stays silent is closed by the usual bounds.
+        """
+        while not self._server.started:
+            await asyncio.sleep(TICK)
+        for server in self._server.servers:
+            server.close()
+        self._config.encoded_headers.append(CLOSE)
+        self._server.server_state.default_headers.append(CLOSE)
+        await asyncio.sleep(TICK)  # who was taken a moment ago is in the list by then
+        while self._server.server_state.connections:
+            await asyncio.sleep(TICK)
+        self._end()
+
+
+def leave(code: int) -> int:
+    """End the process at once, without waiting for a bundle that is being loaded."""
+    sys.stderr.flush()
+    os._exit(code)
