@@ -6,8 +6,10 @@ import signal
 from pathlib import Path
 
 import httpx
+import pytest
 
 from serve.bundle import MANIFEST
+from serve.remembered.ids import sample
 from tests.serve.bundles import changed
 from tests.serve.reload.conftest import both
 from tests.serve.test_workers import waited
@@ -35,6 +37,38 @@ def test_another_contract_takes_its_place_with_its_counts(mounted, bundles, gold
     # a worker counts after it has answered, and tells what it has counted: whoever is asked later tells more
     assert waited(lambda: wanted == {name: mounted.samples()[name] for name in wanted}), mounted.samples()
     assert any('version="3"' in name for name in mounted.samples() if name.startswith("model_info"))
+
+
+@pytest.fixture
+def spool(tmp_path, monkeypatch) -> Path:
+    """The folder of the prediction log that the service is told to keep."""
+    monkeypatch.setenv("PREDICTION_SPOOL", str(tmp_path / "spool"))
+    return tmp_path / "spool"
+
+
+@both
+def test_the_log_tells_which_version_answered(spool, mounted, bundles, golden) -> None:
+    """Nothing that was answered before or after is lost, and each row is told of under the version that scored it."""
+    rate = json.loads((bundles / "1/service.json").read_text())["prediction_log"]["rate"]
+    wanted = {}
+    for version in (1, 2):
+        ids = [f"v{version}-{number}" for number in range(60)]
+        for name in ids:
+            answer = httpx.post(f"{mounted.url}/predict", json=golden["rows"][0], headers={"X-Request-Id": name})
+            assert version == answer.json()["model_version"]
+        assert 200 == httpx.post(f"{mounted.url}/feedback", json={"id": ids[0], "outcome": "<=50K"}).status_code
+        wanted[version] = set(sample([(name, 1) for name in ids], rate)[1])
+        if version == 1:
+            mounted.reload(bundles / "2")
+    mounted.process.terminate()
+    assert 0 == mounted.process.wait(timeout=60)
+    kept = {1: set(), 2: set()}
+    for path in spool.glob("*.jsonl"):
+        head, *lines = [json.loads(line.partition(" ")[2]) for line in path.read_text().splitlines()]
+        kept[head["model_version"]] |= {name for line in lines if line["kind"] == "prediction" for name in line["ids"]}
+    assert wanted == kept
+    assert all(wanted.values())
+    assert [] == list(spool.glob("*.open"))
 
 
 @both

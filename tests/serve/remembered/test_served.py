@@ -196,8 +196,11 @@ def test_a_log_that_cannot_be_kept_is_no_start(chain, settings) -> None:
 def test_nothing_of_a_log_is_loaded_where_none_is_kept(chain) -> None:
     """Neither what writes nor what ships; and never Arrow."""
     code = (
-        "import sys\nfrom pathlib import Path\nfrom serve.app import create_app\nfrom serve.loaded import Bundle\n"
-        "create_app(Bundle(Path('build/model')))\n"
+        "import sys\nfrom pathlib import Path\n"
+        "from serve.guard.around import Guard\nfrom serve.guard.settings import read\n"
+        "from serve.loaded import Bundle\nfrom serve.wire.served import serving\n"
+        "bundle = Bundle(Path('build/model'))\n"
+        "serving(bundle, Guard(read({}, bundle.limits, '127.0.0.1', False), {}))\n"
         "print(sorted({'serve.remembered.spool', 'serve.remembered.shipping', 'pyarrow', 'fsspec'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=chain.root, capture_output=True, text=True)

@@ -26,11 +26,11 @@ def broken(self, feeds):
     return run(self, feeds)
 Model.run = broken
 app.broken = False
-begin = app.create_app
-def create_app(*args):
-    app.broken = True
-    return begin(*args)
-app.create_app = create_app
+class Wire(app.Wire):
+    def __init__(self, *args):
+        app.broken = True
+        super().__init__(*args)
+app.Wire = Wire
 raise SystemExit(app.main([]))
 """
 
@@ -99,7 +99,8 @@ def test_a_request_is_a_span_of_its_callers_trace(start, golden, collector, work
     assert {"POST /predict8", "POST /predict0", "GET other0"} == set(found)
     span, resource = found["POST /predict8"]
     assert (TRACE, PARENT) == (span.trace_id.hex(), span.parent_span_id.hex())
-    assert ("income", "1") == (resource["service.name"], resource["service.version"])
+    assert "income" == resource["service.name"]
+    assert {"1"} == {pair.value.string_value for pair in span.attributes if pair.key == "model.version"}
     codes = {pair.value.int_value for pair in span.attributes if "status" in pair.key}
     assert {200} == codes
     line = next(json.loads(line) for line in log.splitlines() if '"mine"' in line)
@@ -155,10 +156,11 @@ def test_what_breaks_is_reported_without_what_was_asked(chain, golden, collector
 def test_without_an_address_nothing_of_it_is_imported(start, golden, chain) -> None:
     """A service that is told of no collector loads neither library."""
     code = (
-        "import sys, os\nfrom pathlib import Path\nfrom serve import app\nfrom serve.guard.around import Guard\n"
+        "import sys\nfrom pathlib import Path\nfrom serve.guard.around import Guard\nfrom serve.wire.app import Wire\n"
         "from serve.guard.settings import read\nfrom serve.loaded import Bundle\nfrom serve.seen.watched import watch\n"
-        "bundle = Bundle(Path('build/model'))\n"
-        "_, last = watch(app.create_app(bundle), Guard(read({}, bundle.limits, '127.0.0.1', False), {}))\n"
+        "from serve.wire.served import serving\nbundle = Bundle(Path('build/model'))\n"
+        "guard = Guard(read({}, bundle.limits, '127.0.0.1', False), {})\n"
+        "_, last = watch(Wire(serving(bundle, guard)), guard)\n"
         "found = [name for name in sys.modules if name.startswith(('opentelemetry', 'sentry_sdk'))]\n"
         "print(found, last)"
     )
