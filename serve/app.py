@@ -9,8 +9,8 @@ where discovery does not tell). TLS_CERT_FILE and TLS_KEY_FILE for TLS. INSECURE
 ask. ACCESS_LOG: the share of answers to log. FORWARDED_ALLOW_IPS: the proxies whose word on an address is taken.
 
 docs/protocols.md lists the routes. It refuses to start on a bundle whose digests differ, or whose golden rows give
-other outputs than at training; and, without a credential, where others reach it. Exits: 0 drained after SIGTERM, 2 not
-fit to serve, 3 it cannot listen.
+other outputs than at training; and, without a credential, where others reach it. SIGHUP loads the bundle anew and fails
+no request; the log and /version tell. Exits: 0 drained after SIGTERM, 2 not fit to serve, 3 it cannot listen.
 """
 
 import argparse
