@@ -14,8 +14,8 @@ PREDICTION_LOG: a folder or URL that predictions and feedback are shipped to. PR
 wait for it. docs/predictions.md tells what is kept.
 
 docs/protocols.md lists the routes. It refuses to start on a bundle whose digests differ, or whose golden rows give
-other outputs than at training; and, without a credential, where others reach it. Exits: 0 drained after SIGTERM, 2 not
-fit to serve, 3 it cannot listen.
+other outputs than at training; and, without a credential, where others reach it. SIGHUP loads the bundle anew and fails
+no request; the log and /version tell. Exits: 0 drained after SIGTERM, 2 not fit to serve, 3 it cannot listen.
 """
 
 import argparse

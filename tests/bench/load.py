@@ -77,8 +77,12 @@ def cpu_seconds(process: int) -> float:
     """Add up the processor seconds of a process and its children that live."""
     fields = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
     own = (int(fields[11]) + int(fields[12])) / 100
-    children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
-    return own + sum(cpu_seconds(int(child)) for child in children)
+    return own + sum(map(cpu_seconds, children(process)))
+
+
+def children(process: int) -> list[int]:
+    """List the processes that a process has started and that live."""
+    return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
 
 
 def resident_mb(process: int) -> float:

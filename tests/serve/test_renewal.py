@@ -84,7 +84,7 @@ def test_whatever_a_bundle_does_is_no_reason_to_end(mounted, wish, monkeypatch, 
     wish.ask()
     assert waited(lambda: not mounted.look() and not mounted.under_way)
     told = capsys.readouterr().err.splitlines()
-    assert 1 == len(told)
+    assert len(told) == 1
     assert "the bundle cannot be loaded: MemoryError: all gone; version 1 serves on" in told[0]
 
 

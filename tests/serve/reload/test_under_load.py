@@ -1,5 +1,6 @@
 """A reload under load: nobody's request fails, and no answer is of two versions."""
 
+import http.client
 import json
 import os
 import signal
@@ -78,6 +79,30 @@ def test_nobodys_request_fails(mounted, bundles, golden) -> None:
         assert {version} == between
     assert {1} == {answer[2] for answer in load.answers if answer[1] < spans[0][0]}
     assert None is mounted.process.poll()
+
+
+@pytest.mark.parametrize("mounted", [2], indirect=True)
+def test_a_kept_connection_is_told_before_it_is_closed(mounted, bundles) -> None:
+    """No old worker hangs up on a silent client: it answers once more, and says `connection: close`."""
+    kept = [http.client.HTTPConnection(mounted.url.removeprefix("http://"), timeout=60) for _ in range(8)]
+    assert [None] * 8 == [told(connection) for connection in kept]
+    mounted.point(bundles / "2")
+    mounted.process.send_signal(signal.SIGHUP)
+    end = time.monotonic() + 60
+    while kept and time.monotonic() < end:
+        time.sleep(0.2)  # silent for a while, but not as long as a server waits
+        kept = [connection for connection in kept if told(connection) != "close"]
+    assert [] == kept
+    assert waited(lambda: mounted.events("reloaded") != [])
+
+
+def told(connection: http.client.HTTPConnection) -> str | None:
+    """Ask once; say what the answer tells about the connection."""
+    connection.request("GET", "/readyz")
+    answer = connection.getresponse()  # raises where nobody answers
+    answer.read()
+    assert 200 == answer.status
+    return answer.getheader("connection")
 
 
 @pytest.mark.parametrize("mounted", [2], indirect=True)
