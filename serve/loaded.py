@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from serve.browser.files import PAGE
 from serve.bundle import BundleError, read_json, verify
 from serve.model import Model
 from serve.refusal import KINDS
@@ -26,6 +27,8 @@ class Bundle:
         differs = self.model.differs_from_golden()
         if differs:
             raise BundleError(f"{folder}: {differs}")
+        # not parsed: it is for the page, which comes after readiness; a bundle exported before it had one has none
+        self.page = (folder / PAGE).read_bytes() if (folder / PAGE).is_file() else b"null"
         self.rows = Rows(self.model.inputs, self.limits["max_rows"])
         drift = read_json(folder / "model" / "drift.json")
         self.counts = Counts(Layout(self.model.inputs, self.model.target, drift, KINDS), workers)
