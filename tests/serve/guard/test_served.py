@@ -56,7 +56,7 @@ def test_keys_change_while_it_serves(serving, row, tmp_path) -> None:
 
 
 def test_each_route_asks_for_its_scope(serving, row) -> None:
-    """Health, version and the empty pages are public, /predict and facts want predict, /metrics admin; so the schema."""
+    """Health, version and empty pages are public, facts want predict, /metrics admin; the schema says so."""
     lines = "; ".join((line_of(MINE, "batch", "predict"), line_of(ADMIN, "prometheus", "admin")))
     url = serving(API_KEYS=lines)
     with httpx.Client(base_url=url) as client:

@@ -19,7 +19,7 @@ def test_rows_are_never_public() -> None:
 
 
 def test_a_platform_adds_its_own_routes_and_no_other_has_them() -> None:
-    """Vertex AI names its routes, Azure ML's liveness takes the page's `/`; without their variables neither is there."""
+    """Vertex AI names its routes, Azure ML's liveness takes the page's `/`; else neither is there."""
     assert "page" == by_path()["GET", "/"].what
     assert "azure lives" == by_path(AZUREML_MODEL_DIR="/x")["GET", "/"].what
     assert "vertex" not in {route.what for route in by_path().values()}
