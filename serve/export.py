@@ -4,22 +4,26 @@ Reads   the registry, build/verdicts/*.json, SERVICE, PREDICTION_LOG, data/inten
         CALIBRATION names.
 Prints  nothing.
 Writes  the bundle: model/ (sealed at training, without what was derived from rows), release.json, service.json,
-        verdicts.json, card.md, and manifest.json with the SHA-256 of every other file; whole or not at all.
+        verdicts.json, card.md, page.json (what its page shows of them), and manifest.json with the SHA-256 of every
+        other file; whole or not at all.
 Exits   0 written, 1 a verdict on the version is missing, red or about something else, 2 used or set up wrongly, 3 the
         outside failed.
 """
 
 import dataclasses
+import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from serve.browser.files import PAGE
 from serve.bundle import KEPT_BACK, seal
 from train import registry
 from validation import calibrate, contract
 from validation.gate import Verdict
 from validation.pages.card import card, release_of
+from validation.pages.served import shown_by_service
 from validation.script import NO, YES, door, log, parser, replaceable, to_json, version_number, writing_folder
 from validation.verdicts import collect
 
@@ -55,7 +59,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         (fresh / "release.json").write_text(to_json(release))
         (fresh / "service.json").write_text(to_json(settings))
         (fresh / "verdicts.json").write_text(to_json(verdicts))
-        (fresh / "card.md").write_text(card(release, collected.verdicts, config, price), encoding="utf-8")
+        text = card(release, collected.verdicts, config, price)
+        (fresh / "card.md").write_text(text, encoding="utf-8")
+        page = shown_by_service(collected.verdicts, config, text)
+        (fresh / PAGE).write_text(json.dumps(page, sort_keys=True, allow_nan=False, separators=(",", ":")))
         digest = seal(fresh)
     log(f"{given.to}: {config.model.name}, version {version.number}, bundle {digest[:12]}")
     return YES

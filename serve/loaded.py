@@ -3,6 +3,7 @@
 import datetime
 from pathlib import Path
 
+from serve.browser.files import PAGE
 from serve.bundle import BundleError, read_json, verify
 from serve.model import Model
 from serve.refusal import KINDS
@@ -28,6 +29,8 @@ class Bundle:
         differs = self.model.differs_from_golden()
         if differs:
             raise BundleError(f"{folder}: {differs}")
+        # not parsed: it is for the page, which comes after readiness; a bundle exported before it had one has none
+        self.page = (folder / PAGE).read_bytes() if (folder / PAGE).is_file() else b"null"
         self.rows = Rows(self.model.inputs, self.limits["max_rows"])
         drift = read_json(folder / "model" / "drift.json")
         self.name, self.version = str(self.release["model"]), int(self.release["model_version"])

@@ -1,4 +1,4 @@
-"""What people and monitors look at: /docs, /openapi.json, /version, /metrics; FastAPI, loaded once it is ready.
+"""What people and monitors look at: /, /docs, /openapi.json, /version, /metrics; FastAPI, loaded once it is ready.
 
 Importing FastAPI takes as long as all the rest of a start, so predictions do not wait for it: the first page may.
 """
@@ -48,12 +48,21 @@ def make(bundle: Bundle, guard: Guard | None) -> App:
     from fastapi import FastAPI, Request
     from starlette.responses import Response
 
+    from serve.browser.facts import facts
+    from serve.browser.files import contents
     from serve.guard.described import describe_guard
     from serve.openapi import describe
     from serve.seen.exposition import CONTENT_TYPE_LATEST, exposition
 
-    app = FastAPI(title=bundle.name, version=str(bundle.version), redoc_url=None)
+    app = FastAPI(title=bundle.name, version=str(bundle.version), docs_url=None, redoc_url=None)
     app.state.bundle = bundle  # FastAPI remembers functions for ever, so none of them may hold what a reload replaces
+
+    def show(route: str, content: bytes, kind: str) -> None:
+        app.add_route(route, lambda _: Response(content, media_type=kind), include_in_schema=False)
+
+    for route, (content, kind) in contents().items():
+        show(route, content, kind)
+    show("/page.json", facts(bundle), "application/json")
 
     @app.get("/version", summary="Which model answers")
     async def version(request: Request) -> dict[str, Any]:

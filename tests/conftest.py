@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from filelock import FileLock
 
-from tests import kept
+from tests import browser, kept
 from train.travel import ledger, rows
 from train.view import View
 from validation.contract import Config
@@ -149,6 +149,13 @@ def config() -> Config:
 def frame() -> pd.DataFrame:
     """The bundled data; copy before changing them."""
     return kept.frame()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[object]:
+    """A Chromium, started once for a module: its driver keeps an event loop, which others would trip over."""
+    with browser.started() as opened:
+        yield opened
 
 
 @pytest.fixture

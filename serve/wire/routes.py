@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from serve.browser.files import FILES
+
 Scope = Literal["predict", "feedback", "admin", "public"]
 
 
@@ -45,7 +47,8 @@ def table(name: str, version: int, environment: Mapping[str, str] | None = None)
         *(Route("GET", path, "v2 model", "predict") for path in (model, versioned)),
         *(Route("GET", f"{path}/ready", "v2 model ready", "public") for path in (model, versioned)),
         Route("GET", "/version", "page", "public"),
-        Route("GET", "/docs", "page", "predict"),
+        *(Route("GET", path, "page", "public") for path in FILES),
+        Route("GET", "/page.json", "page", "predict"),
         Route("GET", "/openapi.json", "page", "predict"),
         Route("GET", "/metrics", "page", "admin"),
     ]

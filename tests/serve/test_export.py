@@ -16,6 +16,7 @@ def test_the_bundle_holds_what_serves_and_nothing_of_the_rows(chain) -> None:
         "card.md",
         "manifest.json",
         *(f"model/{name}" for name in ("contract.json", "drift.json", "golden.json", "manifest.json", "model.onnx")),
+        "page.json",
         "release.json",
         "service.json",
         "verdicts.json",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from validation.pages.blocks import Plot, Rows, Table, plain
 from validation.pages.cells import interval_text, number_text
 from validation.pages.evidence import Bin, Confusion, Curves, Tenth, Threshold
-from validation.pages.svg import CANDIDATE, CHAMPION, INK, LINE, SOFT, drawn
+from validation.pages.svg import CANDIDATE, CELL_INK, CHAMPION, INK, LINE, SOFT, drawn
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -123,7 +123,7 @@ def confusion_plot(confusion: Confusion | None) -> list[Plot]:
         axes.pcolormesh(shares, cmap="Blues", vmin=0, vmax=LIGHTEST, edgecolors="white", linewidth=2)
         for down, row in enumerate(counts):
             for across, count in enumerate(row):
-                axes.text(across + 0.5, down + 0.5, f"{count:,}", ha="center", va="center", color=INK)
+                axes.text(across + 0.5, down + 0.5, f"{count:,}", ha="center", va="center", color=CELL_INK)
         middle, shown = [place + 0.5 for place in range(len(labels))], [plain(label, 12) for label in labels]
         axes.set_xticks(middle, shown)
         axes.set_yticks(middle, shown)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 WIDTH = 4.4  # inches: drawn for a phone, two side by side on a wide screen
 CANDIDATE, CHAMPION, INK, SOFT, LINE = "#1f5fa8", "#a3500a", "#1c2126", "#59636e", "#d5dae0"
+GRID = "#e9ecef"
+CELL_INK = "#10151a"  # on coloured cells, which are light in the dark as well
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text: it can be searched, and takes the reader's font
     "text.parse_math": False,  # a value with two $ is no formula
@@ -25,7 +27,7 @@ STYLE: dict[Any, Any] = {
     "axes.spines.right": False,
     "axes.grid": True,
     "axes.axisbelow": True,
-    "grid.color": "#e9ecef",
+    "grid.color": GRID,
     "text.color": INK,
     "xtick.color": SOFT,
     "ytick.color": SOFT,

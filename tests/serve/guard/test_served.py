@@ -56,16 +56,18 @@ def test_keys_change_while_it_serves(serving, row, tmp_path) -> None:
 
 
 def test_each_route_asks_for_its_scope(serving, row) -> None:
-    """Health and version are public, /predict wants predict, /metrics admin; the schema says so."""
+    """Health, version and empty pages are public, facts want predict, /metrics admin; the schema says so."""
     lines = "; ".join((line_of(MINE, "batch", "predict"), line_of(ADMIN, "prometheus", "admin")))
     url = serving(API_KEYS=lines)
     with httpx.Client(base_url=url) as client:
         assert [200] * 3 == [client.get(path).status_code for path in ("/healthz", "/readyz", "/version")]
-        closed = ("/metrics", "/docs", "/openapi.json", "/nowhere")
+        assert [200] * 3 == [client.get(path).status_code for path in ("/", "/docs", "/page/page.js")]
+        closed = ("/metrics", "/page.json", "/openapi.json", "/nowhere")
         assert [401] * 4 == [client.get(path).status_code for path in closed]
         assert [403, 200, 200, 403] == [client.get(path, headers=by(MINE)).status_code for path in closed]
         assert [200, 403, 403, 404] == [client.get(path, headers=by(ADMIN)).status_code for path in closed]
-        assert "jsdelivr" in client.get("/docs", headers=by(MINE)).headers["content-security-policy"]
+        for path in ("/", "/docs"):
+            assert "script-src 'self'; style-src 'self'" in client.get(path).headers["content-security-policy"]
         assert 401 == client.request("OPTIONS", "/predict", headers={"Origin": "https://a.example"}).status_code
         assert [401, 403] == [client.post("/predict", json=row, headers=h).status_code for h in ({}, by(ADMIN))]
         schema = client.get("/openapi.json", headers=by(MINE)).json()

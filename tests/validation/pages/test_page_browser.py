@@ -1,12 +1,10 @@
 """The page in a real Chromium: readable by everybody, on a phone, in the dark, and shut off from the world."""
 
-import os
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.browser import NEEDED, watched
 from tests.validation.pages.evidence import KINDS, calibration, measures, verdict, version
 from tests.validation.pages.test_page import hostile
 from train.view import View
@@ -15,24 +13,7 @@ from validation.pages.page import page
 from validation.pages.summary import summarise
 from validation.words.bounds import Bound
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-CHROMIUM = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason=f"no Chromium: none of {', '.join(NAMES)} is here, nor $CHROMIUM set"),
-]
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[object]:
-    """A Chromium, started once."""
-    from playwright.sync_api import sync_playwright
-
-    unconfined = ["--no-sandbox"] if os.geteuid() == 0 else []  # root has no sandbox
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=unconfined)
-        yield browser
-        browser.close()
+pytestmark = NEEDED
 
 
 @pytest.fixture
@@ -54,22 +35,17 @@ def written(tmp_path, collected_of, config_of):
 @pytest.fixture
 def opened(chromium):
     """Open a page; give it with what it asked for and complained of."""
-    contexts = []
+    tabs = []
 
     def make(path: Path, width=1280, scheme="light"):
-        context = chromium.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
-        contexts.append(context)
-        shown, noticed = context.new_page(), []
-        shown.on("request", lambda request: noticed.append(request.url))
-        shown.on("console", lambda message: noticed.append(message.text))
-        shown.on("pageerror", lambda error: noticed.append(str(error)))
-        shown.on("dialog", lambda dialog: (noticed.append(dialog.message), dialog.dismiss()))
-        shown.goto(path.as_uri())
-        return shown, noticed
+        tab, noticed = watched(chromium, width, scheme)
+        tabs.append(tab)
+        tab.goto(path.as_uri())
+        return tab, noticed
 
     yield make
-    for context in contexts:
-        context.close()
+    for tab in tabs:
+        tab.context.close()
 
 
 def open_all(shown) -> None:
