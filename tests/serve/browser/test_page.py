@@ -191,7 +191,7 @@ def test_the_policy_stops_what_would_run(toys, opened) -> None:
     assert tab.evaluate("window.taken") is None
     said = " ".join(noticed)
     assert "TrustedScript" in said, said
-    assert "violates the following Content Security Policy directive: \"img-src data:\"" in said, said
+    assert 'violates the following Content Security Policy directive: "img-src data:"' in said, said
     assert "TypeError" in tab.evaluate(
         "(() => { try { document.body.innerHTML = 'x' } catch (e) { return e.name } })()"
     )
