@@ -34,7 +34,7 @@ function head({ release, target }) {
     el(
       "dl.digests",
       {},
-      facts.filter(([, text]) => text).map(([name, text]) => el("div", {}, el("dt", {}, name), el("dd", { title: text }, text.slice(0, 12)))),
+      facts.filter(([, text]) => text && text !== "unknown").map(([name, text]) => el("div", {}, el("dt", {}, name), el("dd", { title: text }, text.slice(0, 12)))),
     ),
   );
 }

@@ -50,4 +50,4 @@ def opened(chromium: Any) -> Iterator[Callable[..., tuple[Any, list[str]]]]:
 @pytest.fixture
 def answer_of() -> Callable[..., dict[str, Any]]:
     """Ask /predict as a program does."""
-    return lambda url, row, **headers: httpx.post(f"{url}/predict", json=row, headers=headers).json()
+    return lambda url, row, **headers: httpx.post(f"{url}/predict", json=row, headers=headers, timeout=60).json()
