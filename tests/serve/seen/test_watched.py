@@ -22,7 +22,7 @@ from serve.model import Model
 run = Model.run
 def broken(self, feeds):
     if app.broken:
-        raise RuntimeError("it quotes " + str(feeds))
+        raise RuntimeError("it quo" + "tes " + str(feeds))  # in parts: a report shows the line of code
     return run(self, feeds)
 Model.run = broken
 app.broken = False
