@@ -74,11 +74,11 @@ export function begin(show) {
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
       place.replaceChildren();
-      const asks = error.status === 401 || error.status === 403;
+      const asks = error.status === 401 || (error.status === 403 && tried); // else no key would help
       if (asks) keep("");
       forget.hidden = true;
       door.hidden = !asks;
-      says.textContent = asks && !tried ? "" : error.message;
+      says.textContent = asks && tried ? error.message : "";
       if (!asks) place.append(el("p.says", { role: "alert" }, error.message));
       else if (tried) field.focus();
     }
