@@ -18,8 +18,10 @@ MAKE = re.compile(r"make [a-z-]+")
 WIRING = re.compile(r' >> "\$GITHUB_(?:OUTPUT|STEP_SUMMARY|PATH)"$')
 PLAIN = {'test "$GREEN" = true', 'realpath "${VENV:-.venv}/bin"'}  # a verdict and a path: no script would be shorter
 CONCURRENT = {"group", "cancel-in-progress", "queue"}
-# By hand; by hand; the service; what keeps it up
-NO_STEP = {"train.init", "validation.calibrate", "serve.app", "infra.supervisor"}
+NO_STEP = {
+    "train.init", "validation.calibrate", "serve.batch", "serve.key",  # by hand, or by a schedule of the team's own
+    "serve.app", "serve.health", "serve.ship", "infra.supervisor",  # the service, and what the image or it starts
+}  # fmt: skip
 NO_TARGET = {"train.store", "train.claim", "infra.comment"}  # from machine to machine; for others' sake; after a run
 LOGIN = re.compile(r"MLFLOW_TRACKING_(USERNAME|PASSWORD): \"?\$\{\{ secrets\.MLFLOW_TRACKING_\1 \}\}\"?")
 HELD = re.compile(r"^ +secrets:(?: \{ ,  \})?$", re.MULTILINE)  # the key that held the login, and nothing else

@@ -197,6 +197,8 @@ def make_real_bundle(tmp_path):
         target = {"name": "y", "kind": "quantity", "labels": [], "range": 9.0, "low": 0, "high": 9, "unit": "m"}
         write(folder / "model/contract.json", {"inputs": inputs, "target": target})
         write(folder / "model/golden.json", {"rows": [{"x": 1.0}, {"x": 2.0}], "outputs": [[1.0], [2.0]]})
+        bins = {"x": {"edges": [3.0, 6.0], "counts": [1, 1, 1], "missing": 0}}
+        write(folder / "model/drift.json", {"columns": bins, "outputs": {"edges": [0, 3, 6, 9], "counts": [1, 1, 1]}})
         write(folder / "service.json", kept.config().service.shipped())
         digest = seal(folder / "model")
         release = {"model": "Same", "model_version": version, "model_digest": digest, "commit": "c" * 40}
