@@ -59,7 +59,7 @@ def test_each_route_asks_for_its_scope(serving, row) -> None:
     """Health, version and empty pages are public, facts want predict, /metrics admin; the schema says so."""
     lines = "; ".join((line_of(MINE, "batch", "predict"), line_of(ADMIN, "prometheus", "admin")))
     url = serving(API_KEYS=lines)
-    with httpx.Client(base_url=url) as client:
+    with httpx.Client(base_url=url, timeout=60) as client:
         assert [200] * 3 == [client.get(path).status_code for path in ("/healthz", "/readyz", "/version")]
         assert [200] * 3 == [client.get(path).status_code for path in ("/", "/docs", "/page/page.js")]
         closed = ("/metrics", "/page.json", "/openapi.json", "/nowhere")
