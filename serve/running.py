@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import sys
+import time
 
 import uvicorn
 
@@ -17,8 +18,28 @@ from serve.wire.app import Wire
 DRAIN_SECONDS = 20
 BACKLOG = 2048  # connections that wait to be accepted
 FORGET_SECONDS = 1.0  # from a reload until what the old bundle left is collected: by then its requests have ended
+LAST_SECONDS = 1.0  # from SIGTERM until connections that stay silent are closed
 TICK = 0.1  # seconds between two looks at what is asked for
 CLOSE = (b"connection", b"close")
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server, but for its end: it would close a silent connection while a request on it is on its way."""
+
+    def close_doors(self) -> None:
+        """Take no connection any more, and let each answer say that it is the last one of its connection."""
+        for server in self.servers:
+            server.close()
+        self.config.encoded_headers.append(CLOSE)
+        self.server_state.default_headers.append(CLOSE)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Leave callers LAST_SECONDS for a request that hears of the end by its answer; then end as uvicorn does."""
+        self.close_doors()
+        end = time.monotonic() + LAST_SECONDS
+        while self.server_state.connections and time.monotonic() < end:
+            await asyncio.sleep(TICK)
+        await super().shutdown(sockets)
 
 
 class Running:
@@ -29,7 +50,7 @@ class Running:
         options = {"loop": "uvloop", "lifespan": "on", "backlog": BACKLOG, "timeout_graceful_shutdown": DRAIN_SECONDS}
         watched, self._last_words = watch(app, guard)
         self._config = configure(watched, guard.settings, **options)
-        self._server = uvicorn.Server(self._config)
+        self._server = Server(self._config)
         self._task: asyncio.Task[None] | None = None
 
     def serve(self) -> int:
@@ -75,10 +96,7 @@ class Running:
         """
         while not self._server.started:
             await asyncio.sleep(TICK)
-        for server in self._server.servers:
-            server.close()
-        self._config.encoded_headers.append(CLOSE)
-        self._server.server_state.default_headers.append(CLOSE)
+        self._server.close_doors()
         await asyncio.sleep(TICK)  # who was taken a moment ago is in the list by then
         while self._server.server_state.connections:
             await asyncio.sleep(TICK)

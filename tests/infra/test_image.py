@@ -22,7 +22,8 @@ def test_the_context_holds_the_service_and_the_bundle_and_no_more(make_real_bund
     rest = set(found) - bundle
     assert {"serve/Dockerfile", "serve/requirements.txt", "serve/app.py", "serve/model.py"} <= rest
     assert "serve/wire/app.py" in rest
-    kinds = (".py", "/Dockerfile", "/requirements.txt")
+    assert "serve/browser/page.html" in rest
+    kinds = (".py", ".html", ".js", ".css", "/Dockerfile", "/requirements.txt")
     assert all(name.startswith("serve/") and name.endswith(kinds) for name in rest)
     assert {"serve/batch.py", "serve/export.py", "serve/smoke.py"}.isdisjoint(rest)
 
