@@ -1,7 +1,7 @@
 """Zero-wait micro-batching: what arrived in one turn of the event loop is scored in one call of the model.
 
 Nobody waits for a timer: the first row of a turn asks the loop to score after this turn, when every row of it is in.
- Rows are decoded before they come here, so that a bad body fails alone.
+Rows are decoded before they come here, so that a bad body fails alone.
 """
 
 import asyncio
@@ -18,9 +18,8 @@ from serve.wire.scored import Scored
 
 Place = tuple[Scored, int]  # where the rows of a request begin in their batch
 Waiting = list[tuple[Any, str, "asyncio.Future[Place]"]]  # the row or rows, the request's id, who waits
-Log = Callable[
-    [Values, "npt.NDArray[Any]", Sequence[tuple[str, int]]], None
-]  # a batch, its outputs, whose rows they are
+# A batch, its outputs, and whose rows they are: each request's id, and how many it had
+Log = Callable[[Values, "npt.NDArray[Any]", Sequence[tuple[str, int]]], None]
 
 
 class Batcher:

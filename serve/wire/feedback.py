@@ -17,8 +17,7 @@ import msgspec
 
 from serve.refusal import BadRequest
 from serve.remembered.ids import ID, whole
-from serve.unique import refuse_repeated
-from serve.wire.protocol import detail
+from serve.wire.protocol import detail, parsed
 from serve.words import RECORDS
 
 Tell = Callable[[list[str], list[Any]], "Future[str]"]
@@ -53,13 +52,7 @@ class Feedback:
 
     def decode(self, body: bytes) -> tuple[list[str], list[Any]]:
         """Read a body into ids and outcomes. Raises BadRequest."""
-        try:
-            value = msgspec.json.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise BadRequest(400, f"the body is no JSON: {error}") from None
-        refuse_repeated(body)
-        if not isinstance(value, dict):
-            raise BadRequest(422, "the body is no JSON object")
+        value = parsed(body)
         if RECORDS not in value:
             told = [self._record(value, None)]
         else:
