@@ -38,6 +38,23 @@ def test_what_lives_is_left_alone_and_what_is_dead_is_taken_over(tmp_path) -> No
     assert 2 * len(HEADER + ONE) == used(tmp_path)
 
 
+def test_of_two_who_find_the_same_dead_file_one_finishes_it(tmp_path, monkeypatch) -> None:
+    """Another one was quicker between the look and the lock: its file stays as it is, and is not counted twice."""
+    dead = Segment(tmp_path, HEADER)
+    dead.append(ONE)
+    os.close(dead._file)
+    flock = segments.fcntl.flock
+
+    def late(file: int, how: int) -> None:
+        for path in tmp_path.glob("*.open"):
+            path.rename(path.with_suffix(".jsonl"))
+        flock(file, how)
+
+    monkeypatch.setattr(segments.fcntl, "flock", late)
+    assert take_over(tmp_path) == 0
+    assert HEADER + ONE == finished(tmp_path)[0].read_bytes()
+
+
 def test_a_file_without_a_record_is_removed(tmp_path) -> None:
     """Nothing to ship is no file."""
     Segment(tmp_path, HEADER).finish()
