@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy
-import onnxruntime
 import pyarrow as pa
 
 from serve.bulk.parts import Parts, finished, now, opened
@@ -72,7 +71,7 @@ def run(bundle: Bundle, job: Job, say: Callable[[str], None], show: Callable[[in
         "kept": list(source.kept),
         "suffixes": [job.output.suffix, job.rejects.suffix],
         "chunk": CHUNK,
-        "libraries": {module.__name__: module.__version__ for module in (numpy, onnxruntime, pa)},
+        "libraries": {"numpy": numpy.__version__, "pyarrow": pa.__version__, **bundle.model.session.libraries},
     }
     with opened(home(job.output), described) as parts:
         counts = _score(Scorer(bundle, source.kept, parts.begun), source, job, parts, show)
