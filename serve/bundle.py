@@ -15,6 +15,10 @@ class BundleError(Exception):
     """A folder is not what its manifest says."""
 
 
+class OtherLibraryError(BundleError):
+    """A model was written by another version of the library that runs it, and this one cannot read it."""
+
+
 def sha256(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:

@@ -2,7 +2,7 @@
 
 Reads   the registry, build/verdicts/*.json, SERVICE, PREDICTION_LOG, data/intended-use.md, the file that
         CALIBRATION names.
-Prints  nothing.
+Prints  libraries=PATH, the lock of what an image needs to run the model: serve/Dockerfile takes it as LIBRARIES.
 Writes  the bundle: model/ (sealed at training, without what was derived from rows), release.json, service.json,
         verdicts.json, card.md, page.json (what its page shows of them), and manifest.json with the SHA-256 of every
         other file; whole or not at all.
@@ -19,12 +19,13 @@ from typing import Any
 
 from serve.browser.files import PAGE
 from serve.bundle import KEPT_BACK, seal
+from serve.runtime import LIBRARIES, runtime_of
 from train import registry
 from validation import calibrate, contract
 from validation.gate import Verdict
 from validation.pages.card import card, release_of
 from validation.pages.served import shown_by_service
-from validation.script import NO, YES, door, log, parser, replaceable, to_json, version_number, writing_folder
+from validation.script import NO, YES, door, log, parser, replaceable, result, to_json, version_number, writing_folder
 from validation.verdicts import collect
 
 
@@ -64,6 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         page = shown_by_service(collected.verdicts, config, text)
         (fresh / PAGE).write_text(json.dumps(page, sort_keys=True, allow_nan=False, separators=(",", ":")))
         digest = seal(fresh)
+    result(f"libraries={LIBRARIES[runtime_of(folder)]}")
     log(f"{given.to}: {config.model.name}, version {version.number}, bundle {digest[:12]}")
     return YES
 

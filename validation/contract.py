@@ -1,7 +1,7 @@
 """The contract: config.py read whole and checked against itself (stdlib only).
 
 Everything else is derived from it: the pandera schema, the data-set expectations, the preprocessing, the inputs of the
-ONNX graph, the request type of the service.
+model, the request type of the service.
 """
 
 import dataclasses

@@ -54,6 +54,8 @@ def stricter(head: "Config", base: "Config") -> "Config":
     ]
     if gone:
         told.append(f"GROUPS.must_judge no longer names {', '.join(gone)}; it is judged all the same")
+    if head.model.runtime != base.model.runtime:
+        told.append(f"MODEL: runtime became {head.model.runtime}, it was {base.model.runtime}; its pace is its own")
     groups = dataclasses.replace(_merged("GROUPS", head.groups, base.groups, told), must_judge=must)
     return dataclasses.replace(
         merged,

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy
-import onnxruntime
 import pyarrow as pa
 
 from serve.bulk.parts import Parts, finished, now, opened
@@ -74,7 +73,7 @@ def home(output: Place) -> Path:
 
 def libraries_of(bundle: Bundle) -> dict[str, str]:
     """Name the versions of the libraries that the outputs of a bundle hang on, here."""
-    return {module.__name__: module.__version__ for module in (numpy, onnxruntime, pa)}
+    return {"numpy": numpy.__version__, "pyarrow": pa.__version__, **bundle.model.session.libraries}
 
 
 def run(
