@@ -147,6 +147,7 @@ lock: setup ## compile the locks from their .in files
 	@uv pip compile --quiet --universal --python-version "$$(cat .python-version)" --generate-hashes --no-emit-index-url --no-header requirements.in -o requirements.txt
 	@uv pip compile --quiet --universal --python-version "$$(cat .python-version)" --generate-hashes --no-emit-index-url --no-header serve/requirements.in -c requirements.txt -o serve/requirements.txt
 	@uv pip compile --quiet --universal --python-version "$$(cat .python-version)" --generate-hashes --no-emit-index-url --no-header serve/remembered/requirements.in -c requirements.txt -o serve/remembered/requirements.txt
+	@uv pip compile --quiet --universal --python-version "$$(cat .python-version)" --generate-hashes --no-emit-index-url --no-header serve/bulk/spark/requirements.in -c requirements.txt -o serve/bulk/spark/requirements.txt
 	@uv pip compile --quiet --universal --python-version "$$(cat .python-version)" --generate-hashes --no-emit-index-url --no-header serve/skops/requirements.in -c requirements.txt -o serve/skops/requirements.txt
 	@uv pip compile --quiet --universal --python-version "$$(cat .python-version)" --generate-hashes --no-emit-index-url --no-header infra/mlflow/requirements.in -c requirements.txt -o infra/mlflow/requirements.txt
 

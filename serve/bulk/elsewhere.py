@@ -9,10 +9,11 @@ the bundle, are sent to them.
 import contextlib
 import datetime
 import os
+import signal
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from serve.bulk.job import Engine
 from serve.bulk.scoring import Scorer
 from serve.loaded import Bundle
 
-HOW = "pip install --require-hashes -r serve/spark/requirements.txt"
+HOW = "pip install --require-hashes -r serve/bulk/spark/requirements.txt"
 CODE, BUNDLE = "gatehouse-serve.zip", "gatehouse-bundle.zip"
 OWN = {  # what this module needs of Spark; all else is the cluster's, and whoever runs it says so in Spark's own files
     "spark.ui.showConsoleProgress": "false",
@@ -42,10 +43,14 @@ def cluster(folder: Path, master: str | None) -> Iterator[Engine]:
     Raises InputError where Spark, or the Java that it needs, is not installed, OutsideError where no cluster answers.
     """
     with tempfile.TemporaryDirectory() as temporary, _context(master) as context:
-        for name, packed in ((CODE, Path(__file__).parents[2]), (BUNDLE, folder)):
-            _pack(Path(temporary) / name, packed, "serve/**/*.py" if name == CODE else "**/*")
-        context.addPyFile(str(Path(temporary) / CODE))
-        context.addFile(str(Path(temporary) / BUNDLE))
+        code, own = Path(temporary) / CODE, Path(temporary) / BUNDLE
+        room = Path(__file__).parents[1]
+        _pack(code, room.parent, [room, *room.rglob("*.py"), *(path for path in room.rglob("*") if path.is_dir())])
+        _pack(own, folder, folder.rglob("*"))
+        with _answering():
+            context.addPyFile(str(code))
+            context.addFile(str(own))
+            threads = max(1, int(context.defaultParallelism))
 
         def scorer(bundle: Bundle, kept: Sequence[str], begun: datetime.datetime, libraries: Mapping[str, str]) -> Any:
             told = (bundle.digest, tuple(kept), begun, dict(libraries))
@@ -58,7 +63,7 @@ def cluster(folder: Path, master: str | None) -> Iterator[Engine]:
 
             return score
 
-        yield Engine(max(1, int(context.defaultParallelism)), scorer)
+        yield Engine(threads, scorer)
 
 
 def _score(told: tuple[Any, ...], packed: bytes, first: int) -> tuple[bytes, bytes]:
@@ -107,6 +112,7 @@ def _context(master: str | None) -> Iterator[Any]:
         for name in ("spark.driver.bindAddress", "spark.driver.host"):
             conf.setIfMissing(name, "127.0.0.1")
         conf.setIfMissing("spark.ui.enabled", "false")
+    interrupt = signal.getsignal(signal.SIGINT)  # Spark puts a handler of its own in its place
     try:
         with _stdout_is_stderr():
             context = SparkContext(conf=conf)
@@ -115,10 +121,13 @@ def _context(master: str | None) -> Iterator[Any]:
     except Exception as error:  # whatever the gateway raised
         raise OutsideError(f"the cluster {conf.get('spark.master')} does not answer: {_first(error)}") from None
     try:
-        context.setLogLevel("ERROR")
+        with _answering():
+            context.setLogLevel("ERROR")
         yield context
     finally:
-        context.stop()
+        signal.signal(signal.SIGINT, interrupt)
+        with contextlib.suppress(Exception):  # one whose cluster is gone cannot be stopped, and says so at length
+            context.stop()
 
 
 @contextlib.contextmanager
@@ -143,18 +152,18 @@ def _answering() -> Iterator[None]:
         kind, _, sentence = reason.rpartition("Error: ")
         if kind.endswith(("errors.Input", "ModuleNotFound", "Bundle")):
             raise InputError(f"an executor cannot score: {sentence}") from None
-        raise OutsideError(f"the cluster failed: {reason}") from None
+        raise OutsideError(f"the cluster failed, or does not answer: {reason}") from None
 
 
 def _first(error: Exception) -> str:
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
-def _pack(target: Path, folder: Path, which: str) -> None:
+def _pack(target: Path, folder: Path, paths: Iterable[Path]) -> None:
+    """Pack files and folders; a folder without an entry of its own is no package to who imports from an archive."""
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(folder.glob(which)):
-            if path.is_file():
-                archive.write(path, path.relative_to(folder))
+        for path in sorted(paths):
+            archive.write(path, path.relative_to(folder))
 
 
 def _packed(table: pa.Table) -> bytes:
