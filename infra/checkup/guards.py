@@ -21,6 +21,7 @@ PAY = "make the repository public, or take GitHub Pro, Team or Enterprise"
 
 def protection(facts: Facts) -> Answer:
     """Nothing gets to main that All green has not passed."""
+    facts.seen("repository", dict)  # else a 404 of its branch says nothing
     branch = facts.reply("main", 404)
     if branch.status == 404:
         return missing(f"there is no branch {MAIN} yet", code(f"git push origin {MAIN}"), needed=True)
@@ -54,14 +55,15 @@ def owners(facts: Facts) -> Answer:
 def registry(facts: Facts) -> Answer:
     """The registry's branch is there, takes the workflow's push, and cannot be forced back."""
     name = facts.here.branch
+    facts.seen("repository", dict)  # else a 404 of its branch says nothing
     branch, rules = facts.reply("registry", 404), facts.reply("registry rules", 403, 404)
+    protected = entry(branch.content, "protection", dict) if branch.status == 200 else {}
     listed = entries(rules.content) if rules.status == 200 else []
     blocking = [one for one in listed if _blocks(one, branch.status == 200) and not _may_pass(facts, one)]
     if blocking:
         text = f"{name} refuses the workflow's push: {', '.join(sorted({str(one['type']) for one in blocking}))}"
         fix = f"leave {code(name)} out at {' and '.join(sorted({_settings(facts, one) for one in blocking}))}"
         return missing(text, f"{fix}, or let the app GitHub Actions bypass that rule", needed=True)
-    protected = entry(branch.content, "protection", dict) if branch.status == 200 else {}
     if _contexts(protected):
         text = f"{name} refuses the workflow's push: its protection asks for status checks"
         return missing(text, f"https://github.com/{facts.here.repository}/settings/branches", needed=True)

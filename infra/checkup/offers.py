@@ -10,6 +10,7 @@ ADDRESS, LOGIN = "MLFLOW_TRACKING_URI", ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRA
 def package(facts: Facts) -> Answer:
     """The image's package takes the workflow's push: it is this repository's, or nobody has made one yet."""
     owner, _, name = facts.here.repository.partition("/")
+    facts.seen("repository", dict)  # else a 404 of its package says nothing
     reply = facts.replies.get("package")
     if reply and reply.status == 404 and not facts.here.job:
         return fine("there is none yet; the first push makes it, as this repository's own")

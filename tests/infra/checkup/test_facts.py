@@ -16,10 +16,10 @@ READS = {  # each check, and what it cannot do without
     "token": ["token"],
     "workflows": ["workflows"],
     "schedules": ["workflows", "repository"],
-    "protection": ["main", "main rules"],
-    "registry": ["registry", "registry rules"],
+    "protection": ["main", "main rules", "repository"],
+    "registry": ["registry", "registry rules", "repository"],
     "production": ["environments", "repository"],
-    "package": ["package"],
+    "package": ["package", "repository"],
     "attestations": ["repository"],
     "server": ["variables", "secrets", "organization variables", "organization secrets"],
     "oidc": ["oidc"],
@@ -29,8 +29,9 @@ GARBAGE = ["text", 7, None, True, [], {}, [7], [[]], {"x": []}]
 FORMS = [
     {"workflows": 7}, {"workflows": [7]}, {"workflows": [{"path": 7, "state": []}]}, {"enabled": "yes"},
     {"environments": [{"name": "production"}]}, {"variables": [{}], "total_count": 1}, {"patterns_allowed": {}},
-    {"secrets": "x", "total_count": "x"}, {"enabled": True, "allowed_actions": 7}, {"owner": 7, "visibility": 7, "default_branch": []}, {"protection": []},
-    {"protection": {"required_status_checks": [], "enabled": 1}}, [{"type": []}], [{"type": "required_status_checks"}],
+    {"secrets": "x", "total_count": "x"}, {"enabled": True, "allowed_actions": 7}, {"owner": 7, "visibility": 7},
+    {"protection": []}, {"protection": {"required_status_checks": [], "enabled": 1}}, [{"type": []}],
+    [{"type": "required_status_checks"}],
     [{"type": "update", "ruleset_id": {}}], {"repository": []}, {"use_default": False, "include_claim_keys": 7},
     {"default_workflow_permissions": None},
 ]  # fmt: skip
@@ -82,6 +83,7 @@ def test_garbage_is_never_a_crash(check, fact, content) -> None:
 
 EMPTY = [
     *((check, fact, []) for check, fact in PAIRS if fact.endswith("rules")),  # no rule
+    *((check, "repository", it) for check in ("protection", "registry") for it in ({}, {"x": []})),  # it is there
     *(("allowed", "selected", it) for it in ({}, {"x": []})),  # nothing is allowed
     *(("package", "package", it) for it in ({}, {"x": []})),  # linked to nothing
     *(
@@ -109,4 +111,4 @@ def test_a_repository_that_is_hidden_hides_what_hangs_on_it() -> None:
     """A 404 of a private repository for a stranger's token."""
     answers = of_platform(facts(here=replace(HERE, job=True), repository=NOT_FOUND))
     hidden = {check for check, answer in answers.items() if answer.said == UNSEEN}
-    assert {"repository", "attestations", "production"} <= hidden
+    assert {"repository", "attestations", "production", "protection", "registry", "package"} <= hidden

@@ -12,7 +12,7 @@ from infra.checkup import switches
 from infra.checkup.answer import FINE, MISSING, UNSEEN
 from infra.checkup.facts import Hidden
 from infra.checkup.here import here
-from tests.infra.examined import HERE, INTEGRATION, facts, recorded, reply_of
+from tests.infra.examined import HERE, INTEGRATION, facts, reply_of
 
 JOB = replace(HERE, job=True)
 
@@ -204,9 +204,3 @@ def test_what_may_not_be_seen_is_no_answer() -> None:
         with pytest.raises(Hidden) as hidden:
             switches.token(facts(here=told_by, token=INTEGRATION))
         assert (UNSEEN, True) == (hidden.value.answer.said, where in hidden.value.answer.fix)
-
-
-def test_the_recorded_workflows_are_those_of_this_tree() -> None:
-    """A reply of the platform lists the files that are here."""
-    listed = recorded("well-set-up")["/repos/owner/name/actions/workflows"][1]["workflows"]
-    assert sorted(here("ml-registry").workflows) == sorted(flow["path"].rpartition("/")[2] for flow in listed)
