@@ -101,7 +101,7 @@ def test_a_reply_of_another_form_is_exit_3(examine) -> None:
 def test_what_is_known_to_be_missing_comes_before_a_failure(examine) -> None:
     """Exit 1: running it again would not help."""
     code, _, _ = examine(recorded("fresh-fork") | {f"{TOP}/environments": [500, {}]})
-    assert 1 == code
+    assert code == 1
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])
@@ -139,7 +139,7 @@ def test_it_runs_on_a_python_without_any_library(tmp_path) -> None:
     alone = {"PATH": str(tmp_path / "bin"), "HOME": str(tmp_path), "ENGINE": "none", "PYTHONPATH": str(ROOT)}
     base = [os.path.realpath(sys.executable), "-S", "-m", "infra.doctor"]
     done = subprocess.run(base, cwd=tmp_path, env=alone, capture_output=True, text=True, check=False)
-    assert 1 == done.returncode, done.stderr
+    assert done.returncode == 1, done.stderr
     assert "| lock | **missing**: " in done.stdout
     assert "cannot see: the library that asks is not here | `make setup` |" in done.stdout
 
