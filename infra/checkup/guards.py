@@ -142,4 +142,4 @@ def _ruleset(facts: Facts, branch: str, rules: list[dict[str, Any]]) -> str:
         "conditions": {"ref_name": {"include": [f"refs/heads/{branch}"], "exclude": []}},
         "rules": [*({"type": one} for one in sorted(KEEPING)), *rules],
     }
-    return code(f"gh api repos/{facts.here.repository}/rulesets --input - <<< '{json.dumps(body)}'")
+    return code(f"gh api --method POST repos/{facts.here.repository}/rulesets --input - <<< '{json.dumps(body)}'")
