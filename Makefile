@@ -21,7 +21,7 @@ export OMP_WAIT_POLICY ?= passive # two fits on two cores would spin against eac
 
 GATES := performance fairness behaviour parity
 CHAIN := schema dataset fit gates record export image deploy smoke promote
-TARGETS := help setup pipeline $(CHAIN) $(GATES) report rollback stop reproduce freeze calibrate ui test mutants bench lint format lock clean
+TARGETS := help setup pipeline $(CHAIN) $(GATES) report rollback stop doctor reproduce freeze calibrate ui test mutants bench lint format lock clean
 
 .PHONY: $(TARGETS)
 
@@ -104,6 +104,9 @@ rollback: setup ## back to what was live before, REASON="why"
 
 stop: setup ## stop the local service
 	@python -m infra.deploy --environment local --remove
+
+doctor: setup ## what this repository, its plan and this machine lack, each with the fix
+	@python -m infra.doctor
 
 reproduce: setup ## train the last version, or MODEL_VERSION, again from its commit and data; the same bytes?
 	@python -m train.fit --reproduce "$(or $(MODEL_VERSION),champion)"
