@@ -181,5 +181,5 @@ DEPLOY = Deploy(
     slower_times=2.0,  # as many requests may take longer than a bound of seconds,
     slower_by=0.01,  # and one in a hundred more
     predictions_shift=0.1,  # of the predictions: who asks is never quite like the test part
-    replay_requests=5_000,  # where users ask too little: 50 seconds
+    replay_requests=10_000,  # at most, where users ask too little; 100 seconds
 )

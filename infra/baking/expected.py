@@ -13,6 +13,8 @@ import numpy as np
 from infra.baking.counts import Array, Counts
 from serve.bundle import EXPECTED, BundleError, read_json
 
+TEST_PART = "the test part"
+
 
 @dataclass(frozen=True, eq=False)
 class Expected:
@@ -36,7 +38,7 @@ def of_bundle(folder: Path) -> Expected:
     """Read what is expected of a bundle. Raises BundleError when neither file says it."""
     try:
         if (folder / EXPECTED).is_file():
-            return _read(read_json(folder / EXPECTED), "the test part")
+            return _read(read_json(folder / EXPECTED), TEST_PART)
         return _read(read_json(folder / "model" / "drift.json") | {"labels": [], "chosen": []}, "its training rows")
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BundleError(f"{folder} does not say what its predictions look like: {error}") from None
