@@ -28,7 +28,7 @@ class Deploy:
     predictions_shift: float
     replay_requests: int
     refused_worse_by: float = 0.02  # callers make mistakes, and not evenly
-    slow_seconds: float = 0.25
+    slow_seconds: float = 1.0
     look_seconds: float = 5.0  # between two looks; the test holds however often it is looked
     replay_per_second: float = 100.0  # replayed requests, a tenth of what one caller may ask
     replay_at_once: int = 4  # replayed requests under way
