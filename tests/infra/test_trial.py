@@ -54,7 +54,7 @@ def test_a_good_one_takes_the_place_and_its_numbers_are_kept(place, make_real_bu
     """The first alone, the second beside it, by the same replayed requests; the record shows the numbers."""
     assert "### Bake: finish" in ship(make_real_bundle(1))["bake"]
     numbers = ship(make_real_bundle(2))["bake"]
-    assert 2 == version(place)
+    assert version(place) == 2
     assert "### Bake: finish" in numbers
     assert "| answers unlike the bundle's own |" in numbers
 
@@ -71,7 +71,7 @@ def test_a_bad_one_is_undone_with_its_numbers(place, make_real_bundle, with_faul
     ship(make_real_bundle(1))
     with pytest.raises(machine.CandidateError, match=sentence) as refused:
         ship(with_fault(2, fault))
-    assert 1 == version(place)
+    assert version(place) == 1
     assert "### Bake: undo" in refused.value.numbers
 
 
