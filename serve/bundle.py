@@ -8,7 +8,9 @@ from typing import Any
 
 MANIFEST = "manifest.json"
 FORMAT = 1
-KEPT_BACK = ("outputs.parquet",)  # derived from rows: sealed with the model, never shipped with it
+RECORDED = "outputs.parquet"  # what training gave on every test row
+KEPT_BACK = (RECORDED,)  # derived from rows: sealed with the model, never shipped with it
+EXPECTED = "expected.json"  # counts of these outputs, by which a deployment is judged; the service does not read it
 
 
 class BundleError(Exception):

@@ -47,6 +47,7 @@ AROUND = (
     "train/server.py",
     "train/view.py",
     "validation/code.py",
+    "validation/words/deploy.py",
     "validation/words/expectations.py",
     "validation/words/limits.py",
     "validation/words/rules.py",

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 SMALLER = {
     *("at_most", "lose_at_most", "tolerate", "slack", "loss_at_most", "min_rows"),
     *("max_bytes", "slower_at_most", "min_positives", "min_negatives"),
+    *("canary_share", "false_alarms", "error_rate_worse_by", "refused_worse_by", "slower_times", "slower_by"),
+    *("slow_seconds", "predictions_shift"),
 }
 LARGER = {"at_least"}
 WORDS = {"why", "must_judge"}
@@ -61,6 +63,7 @@ def stricter(head: "Config", base: "Config") -> "Config":
         merged,
         groups=groups,
         cost=_merged("COST", head.cost, base.cost, told),
+        deploy=_merged("DEPLOY", head.deploy, base.deploy, told),
         parity=_smaller("PARITY", head.parity, base.parity, told),
         looks=_smaller("LOOKS", head.looks, base.looks, told),
         waivers=_waivers(head, base, told),

@@ -6,6 +6,7 @@ but its counts. Until they are counted, at most PENDING_ROWS rows (or one batch 
 
 import mmap
 import threading
+import time
 from collections import Counter
 from collections.abc import Sequence
 from itertools import chain
@@ -34,6 +35,7 @@ class Counts:
 
     def __init__(self, layout: Layout, workers: int = 1, before: "Counts | None" = None) -> None:
         self.layout = layout
+        self.since: float = before.since if before else time.time()  # one for all workers, which are forked later
         self._common: Cells = before._common if before else _shared(workers, layout.common)
         self._all = _shared(workers, layout.size)  # the common cells of this one are not used
         self._cells = self._common.data.cast("B").cast("d")
