@@ -77,7 +77,11 @@ BROKEN = {
     "any prediction": ("predictions_shift=0.1", "predictions_shift=1", "predictions_shift must be above 0"),
     "a slowness that is not counted": ("slower_by=0.01", "slower_by=0.01, slow_seconds=60", "slow_seconds must be"),
     "half a replayed request": ("replay_requests=10_000", "replay_requests=0.5", "must be whole numbers above 0"),
-    "a replay that never comes": ("replay_requests=10_000", "replay_requests=1, replay_per_second=0", "per_second must"),
+    "a replay that never comes": (
+        "replay_requests=10_000",
+        "replay_requests=1, replay_per_second=0",
+        "per_second must",
+    ),
     "a flag that is a text": ("SHOW_VALUES = True", 'SHOW_VALUES = "False"', "must be True or False"),
     "a seed that is a text": ("SEED = 20_261_122", 'SEED = "a"', "SEED must be a whole number"),
     "an undeclared value": ('Share("income", ">50K"', 'Share("income", "50K"', "is no declared value"),
