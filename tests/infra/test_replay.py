@@ -164,7 +164,7 @@ def test_it_keeps_to_its_pace_and_to_its_number(fake, make_real_bundle, deploy) 
     url, asked = fake(slow)
     few = replace(deploy, replay_requests=40, replay_per_second=100.0, replay_at_once=3)
     replay = Replay(make_real_bundle().folder, url, None, few, 3)
-    assert 1 <= replay(0.1).canary.asked <= 11
+    assert 0 < replay(0.1).canary.asked <= 11
     seen = sent(replay, 0.1)
     assert (40, 40) == (seen.canary.asked, len(asked))
     assert most[0] <= 3

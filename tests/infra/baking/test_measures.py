@@ -31,6 +31,7 @@ def test_alike_is_no_worse(counts, deploy) -> None:
     assert ["no worse"] * 4 == verdicts(measures)
 
 
+TINY = (0.001, 0.05, 0.5)
 HARMS = {
     "failures": ({"failed": 500.0}, 0),
     "refusals": ({"refused": 1000.0}, 1),
@@ -55,6 +56,13 @@ def test_without_stable_nothing_may_fail_be_refused_or_be_slow(counts, deploy) -
     assert "worse" == verdicts(of_requests(counts(failed=200.0), None, deploy))[0]
     assert "worse" == verdicts(of_requests(counts(refused=900.0), None, deploy))[1]
     assert "worse" == verdicts(of_requests(counts(slow=(0.5, 0.1, 0.05)), None, deploy))[2]
+
+
+def test_what_nobody_feels_is_not_compared(counts, deploy) -> None:
+    """A service that is asked less is colder, by parts of a millisecond."""
+    canary, stable = counts(bounds=TINY, slow=(0.9, 0.1, 0.0)), counts(bounds=TINY, slow=(0.1, 0.1, 0.0))
+    assert "no worse" == verdicts(of_requests(canary, stable, deploy))[2]
+    assert "worse" == verdicts(of_requests(canary, stable, replace(deploy, felt_seconds=0.001)))[2]
 
 
 def test_times_are_compared_where_both_count_them(counts, deploy) -> None:
