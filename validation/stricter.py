@@ -20,7 +20,7 @@ SMALLER = {
     *("at_most", "lose_at_most", "tolerate", "slack", "loss_at_most", "min_rows"),
     *("max_bytes", "slower_at_most", "min_positives", "min_negatives"),
     *("canary_share", "false_alarms", "error_rate_worse_by", "refused_worse_by", "slower_times", "slower_by"),
-    *("slow_seconds", "predictions_shift"),
+    *("felt_seconds", "slow_seconds", "predictions_shift"),
 }
 LARGER = {"at_least"}
 WORDS = {"why", "must_judge"}

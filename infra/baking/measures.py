@@ -68,9 +68,9 @@ def _slower(canary: Counts, stable: Counts | None, deploy: Deploy) -> Shares:
         if at is None:
             raise Unlike(f"the canary does not count what takes longer than {deploy.slow_seconds:g} s")
         return Shares((_longer(canary.bounds[at]),), canary.slow[at : at + 1], canary.timed, deploy.slower_by)
-    both = [end for end in canary.bounds if end in stable.bounds]
+    both = [end for end in canary.bounds if end in stable.bounds and end >= deploy.felt_seconds]
     if not both:
-        raise Unlike("canary and stable count their times by other bounds")
+        raise Unlike(f"canary and stable count what takes longer than {deploy.felt_seconds:g} s by other bounds")
     ours, theirs = ([side.bounds.index(end) for end in both] for side in (canary, stable))
     names = tuple(f"{_longer(end)}, less {deploy.slower_times:g} times stable" for end in both)
     return Shares(

@@ -1,6 +1,6 @@
 """Measure how often the bake errs: thousands of made-up deployments through the real loop, on a made-up clock.
 
-Usage: python -m tests.bench.bake [--runs 1000] [--only WORDS] [--seed 1]
+Usage: python -m tests.bench.bake [--runs 1000] [--only "errors.*"] [--seed 1]
 
 Reads   DEPLOY in config.py.
 Prints  a table in Markdown: of each kind of deployment the share that was undone, finished, or could not be told, with
@@ -13,6 +13,7 @@ with its own time, outcome and prediction. Stable fails 1 in 1,000, refuses 2 in
 
 import argparse
 import os
+import re
 import statistics
 import sys
 from collections import Counter
@@ -202,20 +203,20 @@ def summed(kind: Kind, verdicts: Sequence[bake.Verdict]) -> list[str]:
     shares = [f"{found[outcome] / len(verdicts):.3f}" for outcome in ("undo", "finish", "not enough")]
     seconds = statistics.fmean(verdict.seconds for verdict in verdicts)
     requests = statistics.fmean(verdict.lines[0].n if verdict.lines else 0 for verdict in verdicts)
-    return [kind.name, *shares, f"{seconds:.0f}", f"{requests:,.0f}"]
+    return [kind.name, f"{len(verdicts):,}", *shares, f"{seconds:.0f}", f"{requests:,.0f}"]
 
 
 def main() -> int:
     """Run the benchmark."""
     manual = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     manual.add_argument("--runs", type=int, default=1000)
-    manual.add_argument("--only", default="")
+    manual.add_argument("--only", default=".*", help="kinds of deployments, as a regular expression")
     manual.add_argument("--seed", type=int, default=1)
     given = manual.parse_args()
     deploy = contract.load().deploy
-    rows = [["deployment", "undone", "finished", "not enough", "seconds", "canary's requests"]]
+    rows = [["deployment", "runs", "undone", "finished", "not enough", "seconds", "canary's requests"]]
     with ProcessPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        for kind in (one for one in KINDS_OF_DEPLOYMENT if given.only in one.name):
+        for kind in (one for one in KINDS_OF_DEPLOYMENT if re.fullmatch(given.only, one.name)):
             seeds = range(given.seed * 1_000_000, given.seed * 1_000_000 + given.runs)
             verdicts = list(pool.map(run, repeat(kind), repeat(deploy), seeds, chunksize=10))
             rows.append(summed(kind, verdicts))

@@ -75,7 +75,7 @@ BROKEN = {
     "no error more at all": ("worse_by=0.005", "worse_by=0", "error_rate_worse_by must be above 0"),
     "a slowness of anything": ("slower_times=2.0", "slower_times=100", "slower_times must be from 1"),
     "any prediction": ("predictions_shift=0.1", "predictions_shift=1", "predictions_shift must be above 0"),
-    "a slowness that is not counted": ("slower_by=0.01", "slower_by=0.01, slow_seconds=60", "slow_seconds must be"),
+    "a slowness that is not counted": ("slower_by=0.02", "slower_by=0.02, slow_seconds=60", "slow_seconds must be"),
     "half a replayed request": ("replay_requests=10_000", "replay_requests=0.5", "must be whole numbers above 0"),
     "a replay that never comes": (
         "replay_requests=10_000",

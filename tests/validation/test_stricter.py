@@ -118,7 +118,7 @@ def test_how_much_worse_a_deployment_may_be_takes_the_smaller(config) -> None:
     assert (
         "DEPLOY: bake seconds became 60, it was 600; judged by 600",
         "DEPLOY: error rate worse by became 0.3, it was 0.005; judged by 0.005",
-        "DEPLOY: slower by became 0.005, it was 0.01; tightened",
+        "DEPLOY: slower by became 0.005, it was 0.02; tightened",
     ) == merged.changed
 
 

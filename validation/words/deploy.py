@@ -13,10 +13,10 @@ class Deploy:
     """How a new version is tried out on a share of the requests, and how much worse than the old one it may be.
 
     `false_alarms` is the chance, over all looks together, that a version within the bounds is undone, and the same that
-    one beyond them is finished. `error_rate_worse_by` and `refused_worse_by` are shares of the requests. Of every bound
-    of seconds at most `slower_times` the old one's share of requests, and `slower_by` more, may take longer; where
-    there is no old one, `slower_by` of them longer than `slow_seconds`. `predictions_shift` is the share of the
-    predictions by which their shift may differ from the one that the test part shows.
+    one beyond them is finished. `error_rate_worse_by` and `refused_worse_by` are shares of the requests. Longer than
+    any number of seconds from `felt_seconds` on may take `slower_times` the old one's share of the requests, and
+    `slower_by` more; where there is no old one, `slower_by` of them longer than `slow_seconds`. `predictions_shift` is
+    the share of the predictions by which their shift may differ from the one that the test part shows.
     """
 
     canary_share: float
@@ -28,6 +28,7 @@ class Deploy:
     predictions_shift: float
     replay_requests: int
     refused_worse_by: float = 0.02  # callers make mistakes, and not evenly
+    felt_seconds: float = 0.005  # nobody feels less; asked a tenth as often, a service is slower by some of it
     slow_seconds: float = 1.0
     look_seconds: float = 5.0  # between two looks; the test holds however often it is looked
     replay_per_second: float = 100.0  # replayed requests, a tenth of what one caller may ask
@@ -56,10 +57,11 @@ class Deploy:
             finite(self.slower_times) and 1 <= self.slower_times <= 10,
             "DEPLOY: slower_times must be from 1 (no slower than the old one) to 10",
         )
-        require(
-            finite(self.slow_seconds) and 0 < self.slow_seconds <= SLOWEST,
-            f"DEPLOY: slow_seconds must be above 0 and at most {SLOWEST:g}, the slowest that the service counts apart",
-        )
+        for name in ("felt_seconds", "slow_seconds"):
+            require(
+                finite(getattr(self, name)) and 0 < getattr(self, name) <= SLOWEST,
+                f"DEPLOY: {name} must be above 0 and at most {SLOWEST:g}, the slowest that the service counts apart",
+            )
         whole = (self.replay_requests, self.replay_at_once)
         require(
             all(type(number) is int and number > 0 for number in whole),
