@@ -56,6 +56,7 @@ def test_commits_follow_each_other_and_the_button_goes_back(
             assert "|" in run.summaries[job], f"{job} wrote no table"
         assert "| none | version 1 |" in run.summaries["deploy/promote"]
         built = {"context": ".", "file": "serve/Dockerfile", "push": "false", "load": "true", "tags": "service:1"}
+        built |= {"build-args": "LIBRARIES=serve/requirements.txt"}
         assert ["docker/setup-buildx-action", "docker/build-push-action"] == [call["action"] for call in run.calls]
         assert built.items() <= {key.lower(): value for key, value in run.calls[1]["with"].items()}.items()
 
