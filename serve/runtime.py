@@ -15,7 +15,7 @@ LIBRARIES = {ONNX: "serve/requirements.txt", SKOPS: "serve/skops/requirements.tx
 NOTES = {
     ONNX: "",
     SKOPS: "scikit-learn runs the pipeline itself: a request takes many times what an ONNX graph takes, and the image"
-    " is several times as large",
+    " holds scikit-learn and pandas too",
 }
 
 

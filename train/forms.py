@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 
 from sklearn.pipeline import Pipeline
 
@@ -13,7 +14,7 @@ from validation.contract import Config
 from validation.script import Refusal
 from validation.words.columns import Number
 
-LONGEST_WHY = 500  # characters: a converter may list all it knows
+LONGEST = 200  # characters of a converter's reason: some list all that they were given
 
 
 class NoFormError(Exception):
@@ -34,7 +35,7 @@ class Form:
 
     def tags(self) -> dict[str, str]:
         """Return what a version says of its runtime."""
-        return {RUNTIME: self.runtime} | ({RUNTIME_WHY: self.why[:LONGEST_WHY]} if self.why else {})
+        return {RUNTIME: self.runtime} | ({RUNTIME_WHY: self.why} if self.why else {})
 
 
 def form_of(pipeline: Pipeline, config: Config) -> Form:
@@ -49,7 +50,8 @@ def form_of(pipeline: Pipeline, config: Config) -> Form:
         except NoFormError as error:
             why = "the pipeline has no ONNX form"
             lacks = f"{why} ({error}), and no skops form either: "
-            why += f" ({error})" if config.show_values else ""  # a converter may quote what was fitted
+            if config.show_values:  # a converter may quote what was fitted
+                why += f" ({shorten(str(error), LONGEST, placeholder=' …')})"
     try:
         return Form(SKOPS, to_skops(pipeline), why)
     except NoFormError as error:

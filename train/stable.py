@@ -6,8 +6,12 @@ import zipfile
 from pathlib import PurePosixPath
 from typing import Any
 
+import numpy as np
+
 SCHEMA = "schema.json"
 PLAIN = "JsonNode"  # a number, text or None: nothing can tell whether two of them are one
+BINS = "_BinMapper"  # histogram gradient boosting notes here by how many threads it was fitted, and does not ask again
+ONE = {"__class__": "str", "__module__": "builtins", "__loader__": PLAIN, "content": "1", "is_json": True}
 
 
 def stable(content: bytes, comment: str) -> bytes:
@@ -16,7 +20,7 @@ def stable(content: bytes, comment: str) -> bytes:
         schema = json.loads(archive.read(SCHEMA))
         names: dict[str, str] = {}
         _number(schema, {}, names)
-        files = {name: archive.read(old) for old, name in names.items()}
+        files = {name: _without_gaps(name, archive.read(old)) for old, name in names.items()}
     files[SCHEMA] = json.dumps(schema, separators=(",", ":")).encode()
     written = io.BytesIO()
     with zipfile.ZipFile(written, "w") as archive:
@@ -36,6 +40,8 @@ def _number(node: Any, ids: dict[int, int], names: dict[str, str]) -> None:
     if isinstance(node.get("__loader__"), str):
         if node["__loader__"] == "SetNode":
             node["content"].sort(key=_told)  # a set of texts has another order in each process
+        if node.get("__class__") == BINS:
+            node["content"]["content"]["n_threads"] = {**ONE}
         if node["__loader__"] == PLAIN:
             node.pop("__id__", None)
         elif "__id__" in node:
@@ -45,6 +51,21 @@ def _number(node: Any, ids: dict[int, int], names: dict[str, str]) -> None:
             node["file"] = names.setdefault(node["file"], f"{len(names) + 1}{kind}")
     for value in node.values():
         _number(value, ids, names)
+
+
+def _without_gaps(name: str, content: bytes) -> bytes:
+    """Write zeros between the fields of an array of records: trees leave there what lay in memory."""
+    if not name.endswith(".npy"):
+        return content
+    array = np.load(io.BytesIO(content), allow_pickle=False)
+    if array.dtype.names is None:
+        return content
+    whole = np.zeros(array.shape, array.dtype)
+    for field in array.dtype.names:
+        whole[field] = array[field]
+    written = io.BytesIO()
+    np.save(written, whole, allow_pickle=False)
+    return written.getvalue()
 
 
 def _told(node: Any) -> str:

@@ -32,7 +32,7 @@ function head({ release, target }) {
     {},
     el("h1", {}, release.model, " ", el("span.chip", {}, `version ${release.model_version}`)),
     el("p.lead", {}, `Predicts ${target.name}: ${said}.`),
-    release.runtime_note ? el("p.note", { id: "runtime" }, `Not an ONNX graph: ${release.runtime_note}.`) : null,
+    release.runtime_note ? el("p.note", { id: "runtime" }, `Not served as an ONNX graph${release.runtime_why ? `: ${release.runtime_why}` : ""}. ${release.runtime_note}.`) : null,
     el(
       "dl.digests",
       {},

@@ -38,6 +38,11 @@ BROKEN = {
         'Gate("equalized_odds_difference", by="sex"',
         "no gate judges by race",
     ),
+    "a runtime that nobody has": (
+        'name="income",',
+        'name="income", runtime="pickle",',
+        "runtime is one of onnx, skops",
+    ),
     "a column twice": ('Number("age"', 'Number("fnlwgt"', "declared twice"),
     "a value twice": ('values=("Female", "Male")', 'values=("Male", "Male")', "listed twice"),
     "no row count": (

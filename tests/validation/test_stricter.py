@@ -51,6 +51,13 @@ def test_a_floor_is_stricter_when_it_is_higher(config) -> None:
     assert 0.915 == stricter(config, low).performance[0].at_least
 
 
+def test_another_runtime_is_told(config) -> None:
+    """Its pace is not held against a graph's: whoever reviews has to see it."""
+    merged = stricter(replace(config, model=replace(config.model, runtime="skops")), config)
+    assert ("MODEL: runtime became skops, it was onnx; its pace is its own",) == merged.changed
+    assert "skops" == merged.model.runtime
+
+
 def test_a_dropped_gate_is_judged_all_the_same(config) -> None:
     """Taking the bar away is no way over it."""
     merged = stricter(replace(config, performance=config.performance[:1]), config)
