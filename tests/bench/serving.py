@@ -1,9 +1,10 @@
 """Measure the service against an echo on the same server, and against `mlflow models serve` where that is given.
 
-Usage: python -m tests.bench.serving --bundle build/model [--seconds 3] [--rounds 3] [--mlflow ENV/bin/mlflow
-       --mlflow-model FOLDER]
+Usage: python -m tests.bench.serving --bundle build/model [--seconds 3] [--rounds 3] [--other BUNDLE]
+       [--mlflow ENV/bin/mlflow --mlflow-model FOLDER]
 
-Reads   a bundle; FOLDER a saved MLflow model of the same columns, served by the mlflow of an environment of its own.
+Reads   a bundle, another one of the same columns to be served beside it; FOLDER a saved MLflow model of them, served by
+        the mlflow of an environment of its own.
 Prints  tables in Markdown: medians of alternating rounds, with the machine's load; what it does goes to stderr.
 Exits   0 always, unless something breaks: a benchmark decides nothing.
 
@@ -104,6 +105,7 @@ def main() -> int:
     manual.add_argument("--bundle", type=Path, default=Path("build/model"))
     manual.add_argument("--seconds", type=float, default=3, help="of load, each")
     manual.add_argument("--rounds", type=int, default=3)
+    manual.add_argument("--other", type=Path, help="another bundle, as one of another runtime")
     manual.add_argument("--mlflow", help="the mlflow program of another environment")
     manual.add_argument("--mlflow-model", help="the folder of a model saved there")
     given = manual.parse_args()
@@ -121,6 +123,9 @@ def main() -> int:
         ours = [sys.executable, "-m", "serve.app"]
         servers["gatehouse"] = stack.enter_context(server(ours, "/readyz", BUNDLE=str(given.bundle)))
         paths, bodies = {"echo": "/", "gatehouse": "/predict"}, {"echo": one, "gatehouse": one}
+        if given.other:
+            servers["other"] = stack.enter_context(server(ours, "/readyz", BUNDLE=str(given.other)))
+            paths["other"], bodies["other"] = "/predict", one
         if given.mlflow:
             command = [
                 given.mlflow,
