@@ -1,8 +1,9 @@
 """The model: edit `build` to fit another one.
 
-What `build` returns must convert to ONNX exactly; `fit` proves it on every test row before it registers anything. Known
-to convert wrongly without a warning: gradient boosting with native categories, one-hot encoders fed with NaN, isotonic
-calibration.
+What `build` returns is served as an ONNX graph; `fit` proves on every test row that it is exact, before it registers
+anything. Known to convert wrongly without a warning, and so refused: one-hot encoders fed with NaN, isotonic
+calibration. What has no ONNX form, as boosting that is handed the categories themselves, is served by scikit-learn,
+many times slower; so is any pipeline if MODEL says runtime="skops".
 """
 
 import numpy as np

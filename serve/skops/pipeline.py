@@ -93,6 +93,8 @@ class Fitted:
             raise BundleError(f"{file} holds a pipeline without {method}, which a {target['kind']} target needs")
         self._predict: Callable[[pd.DataFrame], npt.NDArray[Any]] = getattr(pipeline, method)
         self._pools, self._threads = ThreadpoolController(), threads
+        # For good: this number is the process's, and rows that are scored side by side would change it to and fro
+        self._pools.limit(limits=threads, user_api="blas")
 
     def run(self, feeds: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
         """Score tensors, one a column, in the order of the inputs.
@@ -100,7 +102,7 @@ class Fitted:
         Raises what the pipeline raises; OtherLibraryError when another version has written it.
         """
         frame = pd.DataFrame({name: values[:, 0] for name, values in zip(self._names, feeds, strict=True)})
-        with self._pools.limit(limits=self._threads), joblib.parallel_config(backend="sequential"):
+        with self._pools.limit(limits=self._threads, user_api="openmp"), joblib.parallel_config(backend="sequential"):
             try:
                 return self._predict(frame)
             except Exception as error:

@@ -25,13 +25,16 @@ class Peer:
 
 
 @contextmanager
-def peers(bundle: Path, row: dict[str, Any], mlflow: str | None, bentoml: str | None) -> Iterator[dict[str, Peer]]:
-    """Give the echo, the service, and the peers whose programs are named, all for the same row."""
+def peers(
+    bundle: Path, other: Path | None, row: dict[str, Any], mlflow: str | None, bentoml: str | None
+) -> Iterator[dict[str, Peer]]:
+    """Give the echo, the service, and the bundle and peers that are named, all for the same row."""
     one = json.dumps(row).encode()
-    found = {
-        "echo": Peer([sys.executable, "-m", "tests.bench.echo"], "/", "/", one),
-        "gatehouse": Peer([sys.executable, "-m", "serve.app"], "/readyz", "/predict", one, {"BUNDLE": str(bundle)}),
-    }
+    found = {"echo": Peer([sys.executable, "-m", "tests.bench.echo"], "/", "/", one)}
+    for name, folder in (("gatehouse", bundle), ("other", other)):
+        if folder:
+            command = [sys.executable, "-m", "serve.app"]
+            found[name] = Peer(command, "/readyz", "/predict", one, {"BUNDLE": str(folder)})
     with TemporaryDirectory() as temporary:
         folder = Path(temporary) / "pipeline"
         if mlflow or bentoml:

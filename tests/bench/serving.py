@@ -1,9 +1,9 @@
 """Measure the service against an echo on the same server, and against peers whose programs are given.
 
-Usage: python -m tests.bench.serving --bundle build/model [--seconds 3] [--rounds 3] [--mlflow ENV/bin/mlflow]
-       [--bentoml ENV/bin/bentoml]
+Usage: python -m tests.bench.serving --bundle build/model [--seconds 3] [--rounds 3] [--other BUNDLE]
+       [--mlflow ENV/bin/mlflow] [--bentoml ENV/bin/bentoml]
 
-Reads   a bundle of this repository; a peer serves the same pipeline, fitted again, in scikit-learn's form. BentoML
+Reads   a bundle of this repository, and another one of the same columns to be served beside it; a peer serves the same pipeline, fitted again, in scikit-learn's form. BentoML
         wants an environment of its own, with scikit-learn and pandas as locked here.
 Prints  tables in Markdown: medians of alternating rounds, with the machine's load; what it does goes to stderr.
 Exits   0 always, unless something breaks: a benchmark decides nothing.
@@ -106,6 +106,7 @@ def main() -> int:
     manual.add_argument("--bundle", type=Path, default=Path("build/model"))
     manual.add_argument("--seconds", type=float, default=3, help="of load, each")
     manual.add_argument("--rounds", type=int, default=3)
+    manual.add_argument("--other", type=Path, help="another bundle, as one of another runtime")
     manual.add_argument("--mlflow", help="the mlflow program to measure `mlflow models serve` of")
     manual.add_argument("--bentoml", help="the bentoml program to measure `bentoml serve` of")
     given = manual.parse_args()
@@ -118,7 +119,7 @@ def main() -> int:
         for _ in range(3):
             with server([sys.executable, "-m", "serve.app"], "/readyz", BUNDLE=str(given.bundle)) as (_, _, took):
                 starts.append(took)
-        asked = stack.enter_context(peers(given.bundle, golden[-1], given.mlflow, given.bentoml))
+        asked = stack.enter_context(peers(given.bundle, given.other, golden[-1], given.mlflow, given.bentoml))
         servers = {
             name: stack.enter_context(server(peer.command, peer.ready, **peer.settings)) for name, peer in asked.items()
         }

@@ -4,9 +4,11 @@ import json
 
 import pytest
 
+from serve.runtime import NOTES
 from tests.browser import NEEDED
 from tests.serve.browser.bundles import TARGETS
 from tests.serve.browser.doing import ROW, predict, shown_json
+from tests.serve.conftest import started
 
 pytestmark = NEEDED
 PLOTS = {
@@ -31,6 +33,19 @@ def test_it_shows_the_model_and_what_fits_its_kind(toys, opened, kind) -> None:
     tab.evaluate("[...document.images].forEach(one => one.loading = 'eager')")
     tab.wait_for_function("[...document.images].every(one => one.complete && one.naturalWidth > 0)")
     assert {True} == {one.startswith((url, "data:image/svg+xml,")) for one in noticed}, noticed
+
+
+def test_a_model_that_is_no_graph_has_a_note(skops_chain, toys, opened) -> None:
+    """Why it is none, and what that means, below its name; the page of a graph has none."""
+    with started(skops_chain.root) as (url, _):
+        tab, _ = opened(url)
+        said = tab.locator("#runtime").text_content()
+        assert said.startswith("Not served as an ONNX graph: the pipeline has no ONNX form (For operator Sklearn")
+        assert said.endswith(f". {NOTES['skops']}.")
+        assert "skops" == tab.locator(".digests dd").last.text_content()
+    tab, _ = opened(toys())
+    assert 0 == tab.locator("#runtime").count()
+    assert "onnx" == tab.locator(".digests dd").last.text_content()
 
 
 @pytest.mark.parametrize("kind", TARGETS)

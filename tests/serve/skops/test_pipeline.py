@@ -48,12 +48,14 @@ def test_what_does_not_fit_the_contract_is_refused(put, pipeline, inputs, said) 
 
 
 def test_it_runs_on_the_thread_that_asks(put, monkeypatch) -> None:
-    """Whatever n_jobs a pipeline was fitted with: no thread, no process, one thread of the libraries below."""
-    forest = RandomForestClassifier(n_estimators=3, random_state=0, n_jobs=2)
+    """Whatever n_jobs its steps ask for: no thread, no process, one thread of the libraries below."""
     halves = [(name, "passthrough", [name]) for name in ("size", "age")]
+    forest = RandomForestClassifier(n_estimators=3, random_state=0)
     frame = rows()
-    pipeline = Pipeline([("encode", ColumnTransformer(halves, n_jobs=2)), ("estimator", forest)])
+    pipeline = Pipeline([("encode", ColumnTransformer(halves)), ("estimator", forest)])
     pipeline.fit(frame, (frame["size"] > 5).astype("float64"))
+    expected = pipeline.predict_proba(frame)
+    pipeline.set_params(encode__n_jobs=2, estimator__n_jobs=2)
     session = Fitted(put(written(pipeline)), INPUTS, BINARY, 1)
     seen = []
 
@@ -66,7 +68,7 @@ def test_it_runs_on_the_thread_that_asks(put, monkeypatch) -> None:
 
     monkeypatch.setattr(session, "_predict", noted)
     before = threading.active_count()
-    np.testing.assert_allclose(pipeline.predict_proba(frame), session.run(feeds()), atol=1e-12)
+    np.testing.assert_allclose(expected, session.run(feeds()), atol=1e-12)
     assert [(before, {"openmp": 1, "blas": 1}, 1), before] == seen
 
 
