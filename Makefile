@@ -126,7 +126,7 @@ test: setup $(COMPILED) ## the tests; TESTS= narrows them
 mutants: setup ## break the gates' code bit by bit; each break has to be noticed by a test
 	@python -m tests.mutants
 
-bench: setup ## measure BENCH=store, what the registry's branch costs (ten minutes), serving, the service's speed, or soak, its memory
+bench: setup ## measure BENCH=store, what the registry's branch costs (ten minutes), serving, the service's speed, soak, its memory, or bake, how often the bake errs
 	@python -m tests.bench.$(BENCH) $(ARGUMENTS)
 
 lint: setup ## style, types, workflows, Dockerfiles, compose

@@ -3,8 +3,9 @@
 Usage: python -m tests.bench.serving --bundle build/model [--seconds 3] [--rounds 3] [--other BUNDLE]
        [--mlflow ENV/bin/mlflow] [--bentoml ENV/bin/bentoml]
 
-Reads   a bundle of this repository, and another one of the same columns to be served beside it; a peer serves the same pipeline, fitted again, in scikit-learn's form. BentoML
-        wants an environment of its own, with scikit-learn and pandas as locked here.
+Reads   a bundle of this repository, and another one of the same columns to be served beside it; a peer serves the same
+        pipeline, fitted again, in scikit-learn's form. BentoML wants an environment of its own, with scikit-learn and
+        pandas as locked here.
 Prints  tables in Markdown: medians of alternating rounds, with the machine's load; what it does goes to stderr.
 Exits   0 always, unless something breaks: a benchmark decides nothing.
 

@@ -31,9 +31,10 @@ def test_the_same_fingerprint_is_the_same_version(chain_copy) -> None:
 
 
 def test_what_fit_does_not_read_retrains_nothing(chain_copy) -> None:
-    """A changed gate, limit or README is no reason to train."""
+    """A changed gate, limit, bound of a deployment or README is no reason to train."""
     chain_copy.change("config.py", "at_least=0.915", "at_least=0.9")
     chain_copy.change("config.py", "max_rows=10_000", "max_rows=9_000")
+    chain_copy.change("config.py", "error_rate_worse_by=0.005", "error_rate_worse_by=0.01")
     chain_copy.change("validation/gate.py", '"""What every gate', '"""Whatever every gate')
     assert "model-version=1\nreused=true\n" == chain_copy.run("train.fit").out
 

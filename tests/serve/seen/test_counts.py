@@ -129,6 +129,15 @@ def test_the_service_shows_what_it_did(service, golden) -> None:
     assert 10 == sum(moved[key] for key in moved if key[0] == "prediction_labels_total")
 
 
+def test_it_is_told_since_when_it_counts() -> None:
+    """Two services are told apart, and a reload is no new one."""
+    one, other = made(), made(workers=2)
+    other.since = one.since + 1
+    again = Counts(one.layout, 1, one)
+    told = [samples(exposition(each, RELEASE).decode())["process_start_time_seconds",] for each in (one, other, again)]
+    assert [one.since, one.since + 1, one.since] == told
+
+
 def test_what_is_counted_of_requests_outlives_the_bundle() -> None:
     """After a reload requests and rows go on, bins and outputs begin anew; who began before ends in the same place."""
     before = made(workers=2)
