@@ -197,7 +197,7 @@ def test_the_first_deployment_is_held_against_its_own_bundle(deploy) -> None:
     world = World(deploy, Kind("first", flawless), stable=False)
     assert "finish" == world.bake().outcome
     assert all(line.stable is None for line in world.verdict.lines)
-    for harm in ({"failed": 0.02}, {"refused": 0.1}, {"seconds": 0.3}):
+    for harm in ({"failed": 0.02}, {"refused": 0.1}, {"seconds": 1.2}):
         assert "undo" == World(deploy, Kind("first", replace(flawless, **harm)), stable=False).bake().outcome
 
 

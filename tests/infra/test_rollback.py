@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from infra import machine, process, rollback
+from infra import machine, process, rollback, trial
 from infra import place as places
 from infra.containers import Containers
-from serve import smoke
 from train import following
 from train.travel import book, history
 from train.travel.history import FAILED, INTENT, LIVE
@@ -126,7 +125,8 @@ def test_a_flipped_byte_in_a_kept_file_is_refused(store, ways, three, capsys, na
 
 def test_a_candidate_that_is_not_good_changes_nothing(store, ways, three, monkeypatch, capsys) -> None:
     """Exit 1, a line `failed`, the old one serves, nothing is held, no alias has moved."""
-    monkeypatch.setattr(smoke, "replay", lambda *_: ["golden row 0, alone: gives 2"])
+    unlike = trial.Trial(lambda *_: ["golden row 0, alone: gives 2"], None)
+    monkeypatch.setattr(trial, "of_known", lambda: unlike)
     assert ways.roll_back() == 1
     assert "smoke: 1 finding(s), the first: golden row 0, alone: gives 2; what served before serves on" in (
         capsys.readouterr().err

@@ -125,7 +125,7 @@ def test_the_graph_lists_its_operators_in_order(chain, seed) -> None:
     code = (
         "import hashlib, sys\n"
         "import numpy as np, pandas as pd\n"
-        "from train.bundle import to_onnx; from train.data import model_inputs; from train.model import build\n"
+        "from train.forms import to_onnx; from train.data import model_inputs; from train.model import build\n"
         "from validation import contract; from train.data import load\n"
         "config = contract.load(); rows = load(config).head(500)\n"
         "pipeline = build(config).fit(model_inputs(rows, config.inputs), np.arange(500) % 2)\n"

@@ -30,7 +30,8 @@ class Service:
             self.counts.began()
             self.counts.ended("predict", status, seconds)
         if outputs:
-            self.counts.later([[0.0] * len(outputs)], np.array([[1 - one, one] for one in outputs]))
+            numbers = np.zeros((1, len(outputs)), dtype="float32")
+            self.counts.later(numbers, numbers.tolist(), np.array([[1 - one, one] for one in outputs]))
         return self
 
     @property
