@@ -64,7 +64,7 @@ def test_commits_follow_each_other_and_the_button_goes_back(
         )
         assert "cannot see: this token may not see it | on a laptop" in run.summaries["doctor/doctor"]
         built = {"context": ".", "file": "serve/Dockerfile", "push": "false", "load": "true", "tags": "service:1"}
-        built |= {"build-args": "LIBRARIES=serve/requirements.txt"}
+        built |= {"build_args": "LIBRARIES=serve/requirements.txt"}
         assert ["docker/setup-buildx-action", "docker/build-push-action"] == [call["action"] for call in run.calls]
         assert built.items() <= {key.lower(): value for key, value in run.calls[1]["with"].items()}.items()
 
