@@ -54,7 +54,7 @@ def bring(place: Place, sealed: Bundle, home: Path, replay: Replay) -> dict[str,
             _try_out(place, kept, replay)
             _switch(place, kept)
         previous = {key: record[key] for key in ("digest", "version")} if record else None
-        record = {"digest": kept.digest, "version": kept.version, "what": place.name, "url": place.url}
+        record = {"digest": kept.digest, "version": kept.version, "what": place.name, "url": place.address}
         record |= {"code": _code(), "ledger": place.ledger, "previous": previous}
         with script.writing(home / places.RECORD) as file:
             file.write(script.to_json(record))
@@ -84,8 +84,8 @@ def _undoing(place: Place) -> Iterator[None]:
         if isinstance(error, CandidateError):
             for line in place.candidate_log():
                 log(f"  | {line}")
+        place.switch_back()  # first, while what served before the switch still runs
         place.remove_candidate()
-        place.switch_back()
         raise
     place.remove_candidate()
 
@@ -123,7 +123,7 @@ def _try_out(place: Place, kept: Bundle, replay: Replay) -> None:
 
 
 def _switch(place: Place, kept: Bundle) -> None:
-    log(f"infra.deploy: switch: {place.url}")
+    log(f"infra.deploy: switch: {place.address}")
     if why := place.switch(kept):
         raise CandidateError(f"switch: {why}")
     _confirm(place, kept)
@@ -131,7 +131,7 @@ def _switch(place: Place, kept: Bundle) -> None:
 
 def _confirm(place: Place, kept: Bundle) -> None:
     if not process.wait(lambda: _serves(place.url, kept), place.ready_seconds):
-        raise CandidateError(f"switch: {place.url} does not serve the new bundle after {place.ready_seconds:g} s")
+        raise CandidateError(f"switch: {place.address} does not serve the new bundle after {place.ready_seconds:g} s")
 
 
 def _ready(url: str) -> bool:

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
-from infra import process, supervisor
+from infra import asked, process, supervisor
 from infra.bundle import Bundle
 from validation.script import ROOT, OutsideError, Refusal, log, to_json, writing
 
@@ -23,12 +23,14 @@ class Supervised:
         self.port = port
         self.ready_seconds = ready_seconds
         self.command = command
-        self.url = f"http://127.0.0.1:{port}"
+        self.url = self.address = f"http://127.0.0.1:{port}"
+        self.image = ""  # it needs none
         self.name = "process"
         self.ledger = ""  # the head of the branch's ledger when this deployment began; a process bears no label
         self._leash = folder / "supervisor.leash"
         self._candidate = folder / "candidate.leash"
         self._trial: subprocess.Popen[bytes] | None = None
+        self._trial_url = ""
         self._before: str | None = None  # folder of the bundle that served when `settle` looked
 
     def settle(self) -> None:
@@ -80,7 +82,8 @@ class Supervised:
                 output=self._fresh(self.folder / "candidate.log"),
                 listener=listener,
             )
-            return f"http://127.0.0.1:{process.port_of(listener)}"
+            self._trial_url = f"http://127.0.0.1:{process.port_of(listener)}"
+            return self._trial_url
 
     def candidate_ended(self) -> str | None:
         """Say how the candidate ended, or None while it runs."""
@@ -90,6 +93,15 @@ class Supervised:
     def candidate_log(self) -> list[str]:
         """Return the last lines of the candidate's log."""
         return process.tail(self.folder / "candidate.log")
+
+    def share(self, part: float) -> None:
+        """Hand nothing to the candidate: the supervisor lets one process answer, so it is tried by replays alone."""
+
+    def metrics(self) -> tuple[list[str], list[str]]:
+        """Return what the live one and the candidate tell Prometheus. Raises OutsideError or Refusal."""
+        live = [asked.metrics(self.url)] if self.is_up() else []
+        candidate = [asked.metrics(self._trial_url)] if process.alive(self._candidate) is not None else []
+        return live, candidate
 
     def remove_candidate(self) -> None:
         """End the candidate, if there is one."""

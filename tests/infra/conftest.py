@@ -17,6 +17,7 @@ import pytest
 
 from infra import bundle, deploy, host, machine, noted, process, rollback
 from infra import place as places
+from infra.caddy import Edge
 from infra.containers import Containers
 from infra.supervised import Supervised
 from serve import smoke
@@ -280,15 +281,8 @@ def fake_image(engine):
         files = {"Dockerfile": recipe.encode(), "fake_service.py": pathlib.Path(FAKE[1]).read_bytes()}
         inside = {path.relative_to(sealed.folder): path for path in sealed.folder.rglob("*") if path.is_file()}
         files |= {f"bundle/{name.as_posix()}": path.read_bytes() for name, path in inside.items()}
-        context = io.BytesIO()
-        with tarfile.open(fileobj=context, mode="w") as archive:
-            for name, content in files.items():
-                entry = tarfile.TarInfo(name)
-                entry.size = len(content)
-                archive.addfile(entry, io.BytesIO(content))
-        context.seek(0)
         tag = f"gatehouse-test:{sealed.short}-{os.getpid()}"
-        engine.images.build(fileobj=context, custom_context=True, tag=tag, rm=True)
+        engine.images.build(fileobj=packed(files), custom_context=True, tag=tag, rm=True)
         built.add(tag)
         return tag
 
@@ -297,10 +291,43 @@ def fake_image(engine):
         engine.images.remove(tag, force=True)
 
 
+@pytest.fixture(scope="session")
+def proxy_image(engine):
+    """Build an image of the proxy around the program that the tests install, since none can be pulled here."""
+    caddy = shutil.which("caddy", path=os.pathsep.join([str(pathlib.Path(sys.executable).parent), os.environ["PATH"]]))
+    if caddy is None:
+        pytest.skip("no caddy is installed: `make setup` brings one")
+    base = os.environ.get("BASE_IMAGE", "python:3.11-slim")
+    files = {"Dockerfile": f"FROM {base}\nCOPY caddy /usr/bin/caddy\n".encode()}
+    files["caddy"] = pathlib.Path(caddy).read_bytes()
+    tag = f"gatehouse-test-proxy:{os.getpid()}"
+    engine.images.build(fileobj=packed(files), custom_context=True, tag=tag, rm=True)
+    yield tag
+    engine.images.remove(tag, force=True, noprune=True)
+
+
+def packed(files):
+    """Pack files for an engine's builder; times are left out, so that what is unchanged is in its cache."""
+    context = io.BytesIO()
+    with tarfile.open(fileobj=context, mode="w") as archive:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(content), 0o755
+            archive.addfile(entry, io.BytesIO(content))
+    context.seek(0)
+    return context
+
+
 @pytest.fixture
-def containers(engine, tmp_path, free_port, fake_image):
+def proxied(proxy_image, monkeypatch):
+    """Let deployments take the tests' own image of the proxy."""
+    monkeypatch.setenv("PROXY_IMAGE", proxy_image)
+
+
+@pytest.fixture
+def containers(engine, tmp_path, free_port, fake_image, proxied):
     """A place for containers of the fake service; nothing of it outlives the test."""
     home = tmp_path / "home"
     home.mkdir(exist_ok=True)
-    yield lambda sealed: Containers(engine, home, free_port, 30, fake_image(sealed))
-    Containers(engine, home, free_port, 30).remove()
+    yield lambda sealed, **edge: Containers(engine, home, Edge(**{"port": free_port} | edge), 30, fake_image(sealed))
+    Containers(engine, home, Edge(free_port), 30).remove()

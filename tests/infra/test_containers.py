@@ -5,7 +5,8 @@ import pathlib
 import httpx
 import pytest
 
-from infra import host, machine, process
+from infra import machine, process
+from validation.script import Refusal
 
 pytestmark = pytest.mark.engine
 
@@ -27,7 +28,7 @@ def version(url):
 
 
 def roles(place):
-    return sorted(container.name.rsplit("-", 1)[1] for container in place._ours())
+    return sorted(container.name.rsplit("-", 1)[1] for container in place.roles.all())
 
 
 def test_the_second_replaces_the_first(containers, make_bundle, ship):
@@ -89,10 +90,10 @@ def test_a_switch_cut_short_is_repaired(containers, make_bundle, ship):
     one = make_bundle(1)
     record = ship(one)
     place = containers(one)
-    live = place._find("live")
+    live = place.roles.find("live")
     live.stop()
-    live.rename(place._named(live, "previous"))
-    place._start(one, "candidate", None)
+    live.rename(f"{live.name.removesuffix('live')}previous")
+    place.start_candidate(one)
     place.settle()
     assert process.wait(lambda: answers(record["url"]) == 1, 30)
     assert ["live"] == roles(place)
@@ -102,16 +103,16 @@ def test_the_same_bundle_again_is_no_work(containers, make_bundle, ship):
     """The container that serves is not touched."""
     one = make_bundle(1)
     ship(one)
-    before = containers(one)._find("live").id
+    before = containers(one).roles.find("live").id
     ship(one)
-    assert containers(one)._find("live").id == before
+    assert containers(one).roles.find("live").id == before
 
 
 def test_containers_run_without_privilege(containers, make_bundle, ship):
     """Read-only, no capability, no way to gain one, not root."""
     one = make_bundle(1)
     ship(one)
-    live = containers(one)._find("live")
+    live = containers(one).roles.find("live")
     assert live.exec_run(["touch", "/x"]).exit_code != 0
     assert b"10001\n" == live.exec_run(["id", "-u"]).output
     status = live.exec_run(["cat", "/proc/1/status"]).output.decode()
@@ -124,14 +125,13 @@ def test_another_port_is_refused_and_a_used_one_too(containers, make_bundle, shi
     one = make_bundle(1)
     place = containers(one)
     with (
-        process.listen(place.port),
-        pytest.raises(host.Refusal, match=f"port {place.port} is in use by something else"),
+        process.listen(place.edge.port),
+        pytest.raises(Refusal, match=f"port {place.edge.port} is in use by something else"),
     ):
         ship(one)
     ship(one)
-    place.port, place.url = place.port + 1, f"http://127.0.0.1:{place.port + 1}"
-    with pytest.raises(host.Refusal, match="take it down first"):
-        place.settle()
+    with pytest.raises(Refusal, match="take it down first"):
+        containers(one, port=place.edge.port + 1).settle()
 
 
 def test_removal_leaves_nothing_and_may_be_repeated(containers, make_bundle, ship):
@@ -141,7 +141,7 @@ def test_removal_leaves_nothing_and_may_be_repeated(containers, make_bundle, shi
     place = containers(one)
     assert place.remove()
     assert not place.remove()
-    process.listen(place.port).close()
+    process.listen(place.edge.port).close()
 
 
 def test_a_container_bears_the_ledgers_head_and_its_image_is_known(containers, make_bundle, replay, capsys):
@@ -150,7 +150,7 @@ def test_a_container_bears_the_ledgers_head_and_its_image_is_known(containers, m
     place = containers(one)
     place.ledger = "f" * 64
     machine.bring(place, one, pathlib.Path(place.home), replay)
-    live = place._find("live")
+    live = place.roles.find("live")
     assert "f" * 64 == live.labels["gatehouse.ledger"]
     assert place.live_image() == live.image.id
     again = containers(one)

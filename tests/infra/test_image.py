@@ -2,11 +2,13 @@
 
 import io
 import tarfile
+import uuid
 
 import httpx
 import pytest
 
-from infra import host, image, process
+from infra import contained, image, process
+from infra import network as networks
 
 
 def names(packed):
@@ -70,18 +72,19 @@ def built(engine):
 
 
 @pytest.fixture
-def started(engine, tmp_path):
+def started(engine):
     """Start an image as the deployment does; it is gone after the test."""
     made = []
 
     def start(reference):
-        name = f"gatehouse-test-{tmp_path.name[-20:]}-{len(made)}-{host.free_port()}"
-        made.append(host.start(engine, reference, name, port=None, labels={}, restart=False))
+        name = f"gatehouse-test-{uuid.uuid4().hex[:8]}"
+        made.append(contained.start(engine, reference, name, networks.network(engine, name, name, False), {}, 2**28))
         return made[-1]
 
     yield start
     for container in made:
         container.remove(force=True)
+        networks.remove(engine, container.name)
 
 
 def status(container):
@@ -90,13 +93,13 @@ def status(container):
 
 
 @pytest.mark.engine
-def test_the_image_serves_read_only_and_without_privilege(make_real_bundle, built, started):
+def test_the_image_serves_read_only_and_without_privilege(engine, make_real_bundle, built, started):
     """It is ready, healthy, another user than root, and ends with 0 when told to."""
     sealed = make_real_bundle()
     reference = built(sealed)
     assert f"same:{sealed.short}" == reference
     container = started(reference)
-    url = host.url(container)
+    url = contained.url(engine, container)
     assert process.wait(lambda: answers(url), 60), container.logs().decode()
     assert httpx.get(f"{url}/version").json()["bundle_digest"] == sealed.digest
     assert {"value": 3.0} == httpx.post(f"{url}/predict", json={"x": 3}).json()["prediction"]
