@@ -100,7 +100,7 @@ def configuration(edge: Edge, *, bridged: bool) -> str:
     told = {
         "admin": {"listen": ADMIN, "config": {"persist": False}},
         "logging": {"logs": {"default": {"level": "WARN"}}},
-        "storage": {"module": "file_system", "root": f"{CERTIFICATES}/{STORE}"},
+        "storage": {"module": "file_system", "root": f"{CERTIFICATES if edge.domain else '/tmp'}/{STORE}"},  # noqa: S108 -- in memory, where nothing is kept
         "apps": apps,
     }
     return json.dumps(told, indent=1, sort_keys=True) + "\n"
@@ -122,9 +122,10 @@ def _routes() -> list[dict[str, Any]]:
     """Write where requests go: to the candidate those whose own random number falls into its share."""
     chosen = f"ph(req, 'http.request.uuid') < ph(req, 'file.{FOLDER}/{SHARE}')"
     shared = _proxied(CANDIDATE, LIVE) | {"health_checks": {"passive": {"fail_duration": "1s"}}}
+    untold = {"handler": "headers", "response": {"deferred": True, "delete": ["Server", "Via"]}}  # who hands it on
     return [
-        {"match": [{"expression": chosen}], "handle": [shared], "terminal": True},
-        {"handle": [_proxied(LIVE)]},
+        {"match": [{"expression": chosen}], "handle": [untold, shared], "terminal": True},
+        {"handle": [untold, _proxied(LIVE)]},
     ]
 
 
@@ -139,5 +140,4 @@ def _proxied(*names: str) -> dict[str, Any]:
             "try_interval": "50ms",
         },
         "transport": {"protocol": "http", "keep_alive": {"idle_timeout": KEPT}},
-        "headers": {"response": {"deferred": True, "delete": ["Server", "Via"]}},
     }

@@ -131,7 +131,6 @@ class Proxy:
             command=["run", "--config", f"{FOLDER}/{CONFIGURATION}"],
             user=f"{USER}:{USER}",
             environment={"XDG_DATA_HOME": "/tmp", "XDG_CONFIG_HOME": "/tmp"},  # noqa: S108 -- in memory, for what it makes up
-            restart_policy=contained.KEPT,
             **settings,
         )
         if self._edge.domain:
@@ -142,10 +141,15 @@ class Proxy:
         with host.asking(f"start {self._name}"):
             container.start()
         if not process.wait(lambda: self._answers() or contained.ended(container) is not None, START_SECONDS):
-            raise OutsideError(f"the proxy {self._name} does not answer at {self.url} within {START_SECONDS:g} s")
-        if why := contained.ended(container):
+            why: str | None = f"it does not answer at {self.url} within {START_SECONDS:g} s"
+        else:
+            why = contained.ended(container)
+        if why is not None:
             said = " ".join(contained.tail(container, 1))
+            contained.remove(container)
             raise OutsideError(f"the proxy {self._name} does not start: {why}: {said}")
+        with host.asking(f"keep {self._name}"):
+            container.update(restart_policy=contained.KEPT)  # now that it has come up once
 
     def _answers(self) -> bool:
         try:

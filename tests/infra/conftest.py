@@ -260,6 +260,40 @@ def client():
         one.stop()
 
 
+@pytest.fixture
+def callers():
+    """Ask for predictions without a pause by connections that are kept, and by new ones; `stop` returns what failed."""
+    made = []
+
+    class Callers:
+        def __init__(self, url, row, kept=4, new=1):
+            self.answers, self.failures, self.ended = 0, [], threading.Event()
+            self.threads = [threading.Thread(target=self.run, args=(url, row, one < kept)) for one in range(kept + new)]
+            for thread in self.threads:
+                thread.start()
+            made.append(self)
+
+        def run(self, url, row, kept):
+            headers = {} if kept else {"connection": "close"}
+            with httpx.Client(timeout=20, trust_env=False, headers=headers) as client:
+                while not self.ended.is_set():
+                    try:
+                        client.post(f"{url}/predict", json=row).raise_for_status()
+                        self.answers += 1
+                    except httpx.HTTPError as error:
+                        self.failures.append(repr(error))
+
+        def stop(self):
+            self.ended.set()
+            for thread in self.threads:
+                thread.join()
+            return self.failures
+
+    yield Callers
+    for one in made:
+        one.stop()
+
+
 @pytest.fixture(scope="session")
 def engine():
     """The container engine of this machine; without one the test is skipped."""
@@ -289,6 +323,23 @@ def fake_image(engine):
     yield build
     for tag in built:
         engine.images.remove(tag, force=True)
+
+
+@pytest.fixture
+def real_containers(engine, tmp_path, free_port, proxied):
+    """A place for containers of the real service; nothing of it outlives the test but the image's layers."""
+    home = tmp_path / "home"
+    home.mkdir()
+    made = []
+
+    def place(**edge):
+        made.append(Containers(engine, home, Edge(**{"port": free_port} | edge), 60))
+        return made[-1]
+
+    yield place
+    Containers(engine, home, Edge(free_port), 60).remove()
+    for image in {one.image for one in made if one.image}:
+        engine.images.remove(image, force=True, noprune=True)
 
 
 @pytest.fixture(scope="session")
