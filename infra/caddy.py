@@ -138,6 +138,7 @@ def _proxied(*names: str) -> dict[str, Any]:
             "selection_policy": {"policy": "first"},
             "try_duration": PATIENCE,
             "try_interval": "50ms",
+            "retry_match": [{"expression": "false"}],  # what a service has taken may have been its end: not sent again
         },
         "transport": {"protocol": "http", "keep_alive": {"idle_timeout": KEPT}},
     }

@@ -1,11 +1,12 @@
 """Deployments to this machine with an engine: containers, the same promises."""
 
+import concurrent.futures
 import pathlib
 
 import httpx
 import pytest
 
-from infra import machine, process
+from infra import machine, process, told
 from validation.script import Refusal
 
 pytestmark = pytest.mark.engine
@@ -163,3 +164,60 @@ def test_a_container_bears_the_ledgers_head_and_its_image_is_known(containers, m
     pushed = f"here/service@sha256:{'1' * 64}"
     again.prefer(pushed)
     assert (pushed, pushed) == (again.image, again.live_image())
+
+
+def test_requests_under_way_are_answered_by_the_one_that_leaves(containers, make_bundle, ship):
+    """They began before the switch and outlast it; the old one ends by itself when they are done."""
+    url = ship(make_bundle(1, slow=3))["url"]
+    old = containers(make_bundle(1)).roles.find("live")
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        asked = [pool.submit(httpx.get, f"{url}/predict", timeout=20) for _ in range(4)]
+        assert process.wait(lambda: old.logs().count(b"asked for /predict") == 5, 20)  # one was the replay's
+        ship(make_bundle(2))
+        assert {200} == {one.result().status_code for one in asked}
+    old.reload()
+    assert ("exited", 0) == (old.attrs["State"]["Status"], old.attrs["State"]["ExitCode"])
+    assert b"drained" in old.logs()
+
+
+def test_a_service_that_takes_too_much_memory_is_killed_and_comes_back(containers, make_bundle, ship):
+    """It alone: the machine goes on, and so does the service, by a new process."""
+    one = make_bundle(1)
+    place = containers(one)
+    place.memory = 96 * 2**20
+    machine.bring(place, one, pathlib.Path(place.home), lambda *_: [])
+    live = place.roles.find("live")
+    before = live.attrs["State"]["Pid"]
+    assert 502 == httpx.get(f"{place.url}/eat", timeout=30).status_code
+    assert version(place.url) == 1
+    live.reload()
+    assert live.attrs["RestartCount"] == 1
+    assert live.attrs["State"]["Pid"] != before
+
+
+def test_a_candidate_that_takes_too_much_memory_says_so(containers, make_bundle):
+    """The sentence names memory, which an exit code does not."""
+    one = make_bundle(1)
+    place = containers(one)
+    place.memory = 96 * 2**20
+    url = place.start_candidate(one)
+    assert process.wait(lambda: answers(url), 20)
+    with pytest.raises(httpx.HTTPError):
+        httpx.get(f"{url}/eat", timeout=30)
+    assert process.wait(lambda: place.candidate_ended() is not None, 20)
+    assert place.candidate_ended() == "it ended with exit code 137: it took more memory than it may"
+
+
+def test_what_waits_for_the_store_outlives_the_service(containers, make_bundle, ship, monkeypatch, engine):
+    """The spool is a volume that the service may write to, the same one for the next unit, and stays at the end."""
+    monkeypatch.setenv("PREDICTION_SPOOL", "/var/spool/predictions")
+    one, two = make_bundle(1), make_bundle(2)
+    ship(one)
+    place = containers(one)
+    wrote = place.roles.find("live").exec_run(["touch", f"{told.SPOOLED}/here"])
+    assert wrote.exit_code == 0, wrote.output
+    ship(two)
+    assert b"here\n" == place.roles.find("live").exec_run(["ls", told.SPOOLED]).output
+    place.remove()
+    [volume] = engine.volumes.list(filters={"name": place.network.volume("spool")})
+    volume.remove()

@@ -112,6 +112,22 @@ def test_the_image_serves_read_only_and_without_privilege(engine, make_real_bund
 
 
 @pytest.mark.engine
+def test_a_service_that_hangs_is_unhealthy(engine, make_real_bundle, built):
+    """A stopped process takes connections and answers none; the image's own check, looked at sooner, tells."""
+    often = {"interval": 10**9, "timeout": 10**9, "retries": 1, "start_period": 10**9}
+    environment = {"HOST": "127.0.0.1", "PORT": "8000"}
+    settings = {"network_mode": "none", "environment": environment, "healthcheck": often}
+    container = engine.containers.create(built(make_real_bundle(3)), **settings)
+    try:
+        container.start()
+        assert process.wait(lambda: status(container)["Health"]["Status"] == "healthy", 60)
+        container.kill("SIGSTOP")
+        assert process.wait(lambda: status(container)["Health"]["Status"] == "unhealthy", 60)
+    finally:
+        container.remove(force=True)
+
+
+@pytest.mark.engine
 def test_a_flipped_byte_in_the_image_refuses_to_start(make_real_bundle, built, started):
     """One sentence in its log, and no service."""
     sealed = make_real_bundle(2)  # another tag than its neighbours have, who may run beside it
