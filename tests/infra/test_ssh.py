@@ -33,7 +33,8 @@ def sshd(monkeypatch, free_port):
         options = {
             "ListenAddress": f"127.0.0.1:{free_port}", "PidFile": folder / "pid", "HostKey": folder / "host",
             "AuthorizedKeysFile": folder / "allowed", "StrictModes": "no", "UsePAM": "no",
-            "PasswordAuthentication": "no", "KbdInteractiveAuthentication": "no", "PermitRootLogin": "prohibit-password",
+            "PasswordAuthentication": "no", "KbdInteractiveAuthentication": "no",
+            "PermitRootLogin": "prohibit-password",
         }  # fmt: skip
         (folder / "sshd_config").write_text("".join(f"{option} {value}\n" for option, value in options.items()))
         told = {"IdentityFile": folder / "user", "IdentitiesOnly": "yes", "UserKnownHostsFile": folder / "known"}
