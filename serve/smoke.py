@@ -36,7 +36,7 @@ def replay(url: str, bundle: Path, timeout: float = 30) -> list[str]:
     rows, expected = golden["rows"], golden["outputs"]
     found = []
     try:
-        with httpx.Client(base_url=url, headers=_credential(), timeout=timeout, trust_env=False) as client:
+        with httpx.Client(base_url=url, headers=credential(), timeout=timeout, trust_env=False) as client:
             ready = client.get("/readyz")
             if ready.status_code != 200:
                 found.append(f"/readyz answers {ready.status_code}, not 200")
@@ -57,7 +57,8 @@ def replay(url: str, bundle: Path, timeout: float = 30) -> list[str]:
     return found
 
 
-def _credential() -> dict[str, str]:
+def credential() -> dict[str, str]:
+    """Return the header by which the service is asked, where SERVICE_KEY holds a key or token."""
     key = os.environ.get("SERVICE_KEY", "")
     return {"Authorization": f"Bearer {key}"} if key else {}
 

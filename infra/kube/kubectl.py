@@ -70,7 +70,7 @@ class Kubectl:
     def __init__(self, namespace: str) -> None:
         self.namespace = namespace
         context = os.environ.get("KUBE_CONTEXT", "")
-        self._place = ["--namespace", namespace, *(["--context", context] if context else [])]
+        self._place = [f"--namespace={namespace}", *([f"--context={context}"] if context else [])]
 
     def command(self, *arguments: str) -> list[str]:
         """Return a command line for this namespace."""
@@ -119,10 +119,8 @@ class Kubectl:
         )  # fmt: skip
 
     def delete(self, kind: str, name: str) -> None:
-        """Delete an object and what belongs to it; it may take a while until its pods have drained."""
-        self.ask(
-            f"delete {kind} {name}", "delete", kind, name, "--ignore-not-found", "--cascade=foreground", "--wait=false"
-        )
+        """Delete an object, and soon what belongs to it; pods drain first."""
+        self.ask(f"delete {kind} {name}", "delete", kind, name, "--ignore-not-found", "--wait=false")
 
 
 def _line(text: str) -> str:
