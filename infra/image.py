@@ -17,6 +17,7 @@ from infra import host
 from infra.bundle import Bundle
 from infra.host import Engine
 from serve.bundle import BundleError
+from serve.runtime import LIBRARIES, runtime_of
 from validation.script import BUILD, NO, ROOT, YES, OutsideError, door, log, parser, result
 
 DOCKERFILE = "serve/Dockerfile"
@@ -36,6 +37,7 @@ def build(engine: Engine, bundle: Bundle) -> str:
             dockerfile=DOCKERFILE,
             tag=reference,
             buildargs={"VERSION": str(bundle.version), "REVISION": bundle.commit}
+            | {"LIBRARIES": LIBRARIES[runtime_of(bundle.folder / "model")]}
             | ({"BASE_IMAGE": base} if base else {}),
             labels={"gatehouse.bundle": bundle.digest},
             network_mode=None if host.has_bridge(engine) else "host",

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 SMALLER = {
     *("at_most", "lose_at_most", "tolerate", "slack", "loss_at_most", "min_rows"),
     *("max_bytes", "slower_at_most", "min_positives", "min_negatives"),
+    *("canary_share", "false_alarms", "error_rate_worse_by", "refused_worse_by", "slower_times", "slower_by"),
+    *("felt_seconds", "slow_seconds", "predictions_shift"),
 }
 LARGER = {"at_least"}
 WORDS = {"why", "must_judge"}
@@ -54,11 +56,14 @@ def stricter(head: "Config", base: "Config") -> "Config":
     ]
     if gone:
         told.append(f"GROUPS.must_judge no longer names {', '.join(gone)}; it is judged all the same")
+    if head.model.runtime != base.model.runtime:
+        told.append(f"MODEL: runtime became {head.model.runtime}, it was {base.model.runtime}; its pace is its own")
     groups = dataclasses.replace(_merged("GROUPS", head.groups, base.groups, told), must_judge=must)
     return dataclasses.replace(
         merged,
         groups=groups,
         cost=_merged("COST", head.cost, base.cost, told),
+        deploy=_merged("DEPLOY", head.deploy, base.deploy, told),
         parity=_smaller("PARITY", head.parity, base.parity, told),
         looks=_smaller("LOOKS", head.looks, base.looks, told),
         waivers=_waivers(head, base, told),

@@ -1,9 +1,10 @@
-"""Measure the service against an echo on the same server, and against `mlflow models serve` where that is given.
+"""Measure the service against an echo on the same server, and against peers whose programs are given.
 
-Usage: python -m tests.bench.serving --bundle build/model [--seconds 3] [--rounds 3] [--mlflow ENV/bin/mlflow
-       --mlflow-model FOLDER]
+Usage: python -m tests.bench.serving --bundle build/model [--seconds 3] [--rounds 3] [--mlflow ENV/bin/mlflow]
+       [--bentoml ENV/bin/bentoml]
 
-Reads   a bundle; FOLDER a saved MLflow model of the same columns, served by the mlflow of an environment of its own.
+Reads   a bundle of this repository; a peer serves the same pipeline, fitted again, in scikit-learn's form. BentoML
+        wants an environment of its own, with scikit-learn and pandas as locked here.
 Prints  tables in Markdown: medians of alternating rounds, with the machine's load; what it does goes to stderr.
 Exits   0 always, unless something breaks: a benchmark decides nothing.
 
@@ -26,6 +27,7 @@ from pathlib import Path
 
 from serve.loaded import Bundle
 from tests.bench.load import Load, cpu_seconds, resident_mb, run
+from tests.bench.peers import peers
 
 CLIENTS = (1, 16, 64)
 MANY = 100  # rows of a larger request
@@ -49,9 +51,9 @@ def server(command: list[str], health: str, **settings: str) -> Iterator[tuple[s
             try:
                 urllib.request.urlopen(f"http://127.0.0.1:{port}{health}", timeout=5)
                 break
-            except OSError as error:
-                if hasattr(error, "code"):  # the echo answers every path alike, a server without one by 404
-                    break
+            except OSError:
+                if process.poll() is not None:
+                    raise SystemExit(f"tests.bench.serving: {' '.join(command)} ended by itself") from None
                 time.sleep(0.005)
         yield f"http://127.0.0.1:{port}", process.pid, time.perf_counter() - began
     finally:
@@ -104,12 +106,11 @@ def main() -> int:
     manual.add_argument("--bundle", type=Path, default=Path("build/model"))
     manual.add_argument("--seconds", type=float, default=3, help="of load, each")
     manual.add_argument("--rounds", type=int, default=3)
-    manual.add_argument("--mlflow", help="the mlflow program of another environment")
-    manual.add_argument("--mlflow-model", help="the folder of a model saved there")
+    manual.add_argument("--mlflow", help="the mlflow program to measure `mlflow models serve` of")
+    manual.add_argument("--bentoml", help="the bentoml program to measure `bentoml serve` of")
     given = manual.parse_args()
     bundle = Bundle(given.bundle)
     golden = bundle.model.golden_rows
-    one = json.dumps(golden[-1]).encode()
     hundred = [golden[place % len(golden)] for place in range(MANY)]
     many = json.dumps({"records": hundred}).encode()
     starts, memory, found = [], [], {}
@@ -117,29 +118,14 @@ def main() -> int:
         for _ in range(3):
             with server([sys.executable, "-m", "serve.app"], "/readyz", BUNDLE=str(given.bundle)) as (_, _, took):
                 starts.append(took)
-        servers = {"echo": stack.enter_context(server([sys.executable, "-m", "tests.bench.echo"], "/"))}
-        ours = [sys.executable, "-m", "serve.app"]
-        servers["gatehouse"] = stack.enter_context(server(ours, "/readyz", BUNDLE=str(given.bundle)))
-        paths, bodies = {"echo": "/", "gatehouse": "/predict"}, {"echo": one, "gatehouse": one}
-        if given.mlflow:
-            command = [
-                given.mlflow,
-                "models",
-                "serve",
-                "--env-manager",
-                "local",
-                "-m",
-                given.mlflow_model,
-                "-p",
-                "PORT",
-            ]
-            servers["mlflow"] = stack.enter_context(server(command, "/ping"))
-            paths["mlflow"] = "/invocations"
-            bodies["mlflow"] = json.dumps({"dataframe_records": [golden[-1]]}).encode()
+        asked = stack.enter_context(peers(given.bundle, golden[-1], given.mlflow, given.bentoml))
+        servers = {
+            name: stack.enter_context(server(peer.command, peer.ready, **peer.settings)) for name, peer in asked.items()
+        }
         for turn in range(given.rounds):
             for clients in CLIENTS:
                 for name, (url, process, _) in servers.items():
-                    load = measured(url + paths[name], process, bodies[name], clients, given.seconds)
+                    load = measured(url + asked[name].path, process, asked[name].body, clients, given.seconds)
                     found.setdefault((name, clients), []).append(load)
             url, process, _ = servers["gatehouse"]
             found.setdefault("many", []).append(measured(url + "/predict", process, many, 16, given.seconds))
@@ -154,6 +140,7 @@ def main() -> int:
     alone, cpu = statistics.median(found["bare"]), middle(found["many"], lambda f: f[1])
     wall = 1 / middle(found["many"], lambda f: f[0].rate)
     figures = [
+        *([f"seconds to the first answer, {name}", f"{took:.2f}"] for name, (_, _, took) in servers.items()),
         [
             f"{MANY} rows, 16 clients: ms a request (ratio to the bare model call)",
             f"{wall * 1e3:.2f} ({wall / alone:.2f})",
