@@ -5,9 +5,9 @@ canary away. What is live, and what is about to be, stands in the ConfigMap <nam
 or undoes what a killed one left. KUBECONFIG and KUBE_CONTEXT name the cluster, the overlay says all else.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 
+from infra.baking.sides import Metrics
 from infra.bundle import Bundle
 from infra.kube import manifests, pods
 from infra.kube.canary import Canary
@@ -19,8 +19,6 @@ from infra.kube.track import Track
 from validation.script import OutsideError, Refusal, log
 
 NOWHERE = "http://127.0.0.1:1"  # where nobody answers
-
-Metrics = Callable[[], tuple[list[str], list[str]]]
 
 
 class Cluster:

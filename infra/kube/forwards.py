@@ -12,7 +12,7 @@ import httpx
 from infra import process
 from infra.kube.kubectl import Kubectl
 from serve.smoke import credential
-from validation.script import ROOT, OutsideError, Refusal
+from validation.script import ROOT, OutsideError, Refusal, log
 
 INSIDE = 8000  # the port of the service within its pod, see serve/Dockerfile
 SECONDS = 20.0  # until a way is open
@@ -40,9 +40,8 @@ class Forwards:
         """Return the address that answers for a pod, the way to it opened if need be. Raises OutsideError."""
         address, leash = self.address(pod), self._leash(pod)
         if pod not in self._opened or process.alive(leash) is None:
-            process.stop(leash, PATIENCE)  # one that somebody else opened leads to an address that nobody here knows
+            self._close(leash)  # one that somebody else opened leads to an address that nobody here knows
             output = leash.with_suffix(".log")
-            output.unlink(missing_ok=True)
             command = self._kubectl.command(
                 "port-forward", f"pod/{pod}", f"{self._ports[pod]}:{INSIDE}", "--address=127.0.0.1"
             )
@@ -67,9 +66,16 @@ class Forwards:
         kept = {self._leash(pod) for pod in pods}
         for leash in self._folder.glob("forward-*.leash"):
             if leash not in kept:
-                process.stop(leash, PATIENCE)
-                leash.with_suffix(".log").unlink(missing_ok=True)
+                self._close(leash)
         self._ports = {pod: port for pod, port in self._ports.items() if pod in pods}
+
+    def _close(self, leash: Path) -> None:
+        try:
+            process.stop(leash, PATIENCE)
+        except OutsideError as error:  # it is in nobody's way, and ends with its pod
+            log(f"infra.deploy: {error}")
+            leash.unlink(missing_ok=True)
+        leash.with_suffix(".log").unlink(missing_ok=True)
 
     def _leash(self, pod: str) -> Path:
         return self._folder / f"forward-{pod}.leash"

@@ -15,12 +15,12 @@ from validation.script import ROOT, OutsideError, Refusal
 
 
 @pytest.fixture
-def ship(faked, replay):
+def ship(faked, trial):
     """Deploy a bundle in an image to the cluster."""
 
     def act(sealed, ready_seconds=20, **more):
         place = faked.place(sealed, ready_seconds=ready_seconds, **more)
-        return machine.bring(place, sealed, faked.folder / "home", replay)
+        return machine.bring(place, sealed, faked.folder / "home", trial)
 
     return act
 
@@ -121,14 +121,14 @@ def test_an_interrupted_deployment_is_taken_back(faked, make_bundle, ship, monke
 
 
 @pytest.mark.parametrize(("later", "live"), [({}, 2), ({"never_rolls": "stable"}, 1)])
-def test_a_switch_cut_short_is_finished_or_undone(faked, make_bundle, ship, replay, apart, monkeypatch, later, live):
+def test_a_switch_cut_short_is_finished_or_undone(faked, make_bundle, ship, trial, apart, monkeypatch, later, live):
     """`kill -9` while the pods are replaced: the next run finishes it, or brings the old one back if it cannot be."""
     ship(make_bundle(1))
     two = make_bundle(2, **later)
     with monkeypatch.context() as patch:
         patch.setattr(Track, "wait_for_rollout", apart.hang)
         place = faked.place(two)
-        child = apart.start(lambda: machine.bring(place, two, faked.folder / "home", replay) and 0)
+        child = apart.start(lambda: machine.bring(place, two, faked.folder / "home", trial) and 0)
         apart.kill(child, lambda: marked(faked) == "2")
     assert [1, 2] == faked.record()
     faked.place().settle()
@@ -142,27 +142,25 @@ def marked(faked):
     return faked.objects["Deployment/gatehouse"]["metadata"]["annotations"]["gatehouse.version"]
 
 
-def test_a_first_switch_cut_short_that_cannot_be_finished_leaves_nothing(
-    faked, make_bundle, replay, apart, monkeypatch
-):
+def test_a_first_switch_cut_short_that_cannot_be_finished_leaves_nothing(faked, make_bundle, trial, apart, monkeypatch):
     """There is no old one to bring back."""
     one = make_bundle(1, never_rolls="stable")
     with monkeypatch.context() as patch:
         patch.setattr(Track, "wait_for_rollout", apart.hang)
         place = faked.place(one)
-        child = apart.start(lambda: machine.bring(place, one, faked.folder / "home", replay) and 0)
+        child = apart.start(lambda: machine.bring(place, one, faked.folder / "home", trial) and 0)
         apart.kill(child, lambda: "Deployment/gatehouse" in faked.objects)
     faked.place().settle()
     assert {} == faked.objects
 
 
-def test_a_stray_canary_and_the_ways_to_it_are_cleaned_up(faked, make_bundle, ship, replay, apart):
+def test_a_stray_canary_and_the_ways_to_it_are_cleaned_up(faked, make_bundle, ship, trial, apart):
     """`kill -9` while the canary comes up: the old one serves; the next deployment takes the canary away and works."""
     ship(make_bundle(1))
     slow = make_bundle(2, never_ready=True)
     place, home = faked.place(slow, ready_seconds=60), faked.folder / "home"
-    child = apart.start(lambda: machine.bring(place, slow, home, replay) and 0)
-    apart.kill(child, lambda: len(list(home.glob("forward-gatehouse-canary-*.leash"))) == 1)
+    child = apart.start(lambda: machine.bring(place, slow, home, trial) and 0)
+    apart.kill(child, lambda: any(leash.read_text() for leash in home.glob("forward-gatehouse-canary-*.leash")))
     assert [(2, False)] == faked.pods("canary")
     faked.place().settle()
     assert [] == faked.pods("canary")
@@ -357,7 +355,7 @@ def test_a_rollback_takes_the_image_that_a_unit_had(faked, make_bundle, ship):
     assert "x@sha256:" + "1" * 64 == place.image
 
 
-def test_another_deployment_at_the_same_time_is_noticed(faked, make_bundle, ship, replay, monkeypatch):
+def test_another_deployment_at_the_same_time_is_noticed(faked, make_bundle, ship, trial, monkeypatch):
     """Who comes second finds another record than it read, and changes nothing that is live."""
     ship(make_bundle(1))
     two, three = make_bundle(2), make_bundle(3)
@@ -393,7 +391,7 @@ def test_removal_leaves_nothing_and_may_be_repeated(faked, make_bundle, ship):
     assert not faked.place().remove()
 
 
-def test_a_deployment_bears_the_ledgers_head(faked, make_bundle, replay):
+def test_a_deployment_bears_the_ledgers_head(faked, make_bundle, trial):
     """What runs can be held against the ledger; another head alone restarts no pod."""
     one = make_bundle(1)
     for head in ("e" * 64, "f" * 64):

@@ -1,5 +1,7 @@
 """Ways to pods: opened once, opened anew at the same address, and never left behind."""
 
+import fcntl
+
 import httpx
 import pytest
 
@@ -22,6 +24,7 @@ def pod(faked, make_bundle):
 @pytest.fixture
 def ways(tmp_path):
     """Ways of one run; all are closed after the test."""
+    (tmp_path / "home").mkdir(exist_ok=True)
     made = Forwards(Kubectl("n"), tmp_path / "home")
     yield made
     made.keep(set())
@@ -56,6 +59,16 @@ def test_ways_that_nobody_needs_are_closed(pod, ways, tmp_path):
     assert len(list((tmp_path / "home").glob("forward-*.leash"))) == 1
     ways.keep(set())
     assert [] == list((tmp_path / "home").glob("forward-*"))
+
+
+def test_a_way_whose_process_cannot_be_named_stops_nobody(ways, tmp_path, capsys):
+    """As when a run was killed between the start of a process and the note of its number."""
+    leash = tmp_path / "home/forward-p.leash"
+    with leash.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        ways.keep(set())
+    assert not leash.exists()
+    assert "held by a process it does not name" in capsys.readouterr().err
 
 
 def test_a_pod_that_is_gone_is_one_sentence(faked, ways):
