@@ -106,7 +106,6 @@ class Cluster:
         Raises OutsideError or httpx.HTTPError when one does not tell, Refusal when it wants another credential.
         """
         stable, canary = self._stable.ready(), self._canary.ready()
-        self._forwards.keep({*stable, *canary})
         told = {pod: self._forwards.read(pod, "/metrics") for pod in (*stable, *canary)}
         return [told[pod] for pod in stable], [told[pod] for pod in canary]
 
@@ -114,7 +113,9 @@ class Cluster:
         """Take the candidate away, if there is one, and whatever else belongs to nothing that is live or to be."""
         self._canary.remove(self._record.live or [])
         self._forwards.keep(set(self._stable.ready()))
-        kept = {manifests.key(one) for one in [*(self._record.live or []), *(self._record.next or [])]}
+        now = Record(self._kubectl, self._record.name)  # whatever is live, somebody else's deployment included
+        now.read()
+        kept = {manifests.key(one) for one in [*(now.live or []), *(now.next or [])]}
         self._delete([one for one in self._owned() if manifests.key(one) not in kept])
 
     def switch(self, bundle: Bundle) -> str | None:  # noqa: ARG002  the image holds it
@@ -142,18 +143,18 @@ class Cluster:
 
     def heads(self) -> dict[str, str]:
         """Return the ledger's head that each of our Deployments carries, by what carries it."""
-        space = self.overlay.namespace
-        return {
-            f"the Deployment {one['metadata']['name']} in namespace {space}": manifests.marks_of(one).get(
-                "gatehouse.ledger", ""
-            )
-            for one in self._kubectl.list("Deployment.v1.apps", OURS)
-        }
+        found = {}
+        for one in self._kubectl.list("Deployment.v1.apps", OURS):
+            name = f"the Deployment {one['metadata']['name']} in namespace {self.overlay.namespace}"
+            found[name] = manifests.marks_of(one).get("gatehouse.ledger", "")
+        return found
 
     def _mend(self, coming: list[Object]) -> None:
         """Finish the switch that a killed run began, or undo it."""
         stable = self._stable.deployment()
         begun = stable is not None and manifests.marks_of(stable) == manifests.marks_of(manifests.deployment_of(coming))
+        if begun:
+            self._kubectl.apply(coming)  # some of it may be missing still
         why = self._stable.wait_for_rollout() if begun else "it had not begun"
         if why is None:
             log("infra.deploy: the switch that a killed run left is finished")

@@ -58,12 +58,15 @@ class Canary(Track):
 
     def log(self) -> list[str]:
         """Return the last lines of its log, those of its first end where it was started again."""
-        pod = self._kubectl.find("Pod", self._pod) if self._pod else None
-        if pod is None:
-            return []
-        earlier = ["--previous"] if pods.started_again(pod) else []
-        command = ("logs", self._pod, f"--container={manifests.CONTAINER}", "--tail=12", *earlier)
-        return self._kubectl.ask("show a log", *command).splitlines()
+        try:
+            pod = self._kubectl.find("Pod", self._pod) if self._pod else None
+            if pod is None:
+                return []
+            earlier = ["--previous"] if pods.started_again(pod) else []
+            command = ("logs", self._pod, f"--container={manifests.CONTAINER}", "--tail=12", *earlier)
+            return self._kubectl.ask("show its log", *command).splitlines()
+        except (OutsideError, Refusal) as error:  # it is shown beside a failure, and must not take its place
+            return [str(error)]
 
     def share(self, part: float) -> None:
         """Hand it this part of the users' requests, by as many pods as are about that part of all.

@@ -4,17 +4,22 @@ A killed deployment leaves its forwards running, so each is on a leash that the 
 kubectl ends one when nobody listens in the pod, as at its start; it is opened anew then, at the same address.
 """
 
+import atexit
 import os
+import subprocess
+import time
 from pathlib import Path
 
 import httpx
 
 from infra import process
+from infra.kube import kubectl
 from infra.kube.kubectl import Kubectl
 from serve.smoke import credential
 from validation.script import ROOT, OutsideError, Refusal, log
 
 INSIDE = 8000  # the port of the service within its pod, see serve/Dockerfile
+TRIES = 3  # of a pod that does not let it
 SECONDS = 20.0  # until a way is open
 PATIENCE = 5.0  # for a process that was told to end
 READ_SECONDS = 5.0  # for one answer
@@ -24,8 +29,9 @@ OPEN = "Forwarding from"  # what kubectl says once it listens
 class Forwards:
     """The open ways; their leashes and logs lie in `folder`."""
 
-    def __init__(self, kubectl: Kubectl, folder: Path) -> None:
-        self._kubectl, self._folder = kubectl, folder
+    def __init__(self, asked: Kubectl, folder: Path) -> None:
+        self._kubectl, self._folder = asked, folder
+        atexit.register(self.keep, set())
         self._ports: dict[str, int] = {}
         self._opened: set[str] = set()
 
@@ -41,17 +47,7 @@ class Forwards:
         address, leash = self.address(pod), self._leash(pod)
         if pod not in self._opened or process.alive(leash) is None:
             self._close(leash)  # one that somebody else opened leads to an address that nobody here knows
-            output = leash.with_suffix(".log")
-            command = self._kubectl.command(
-                "port-forward", f"pod/{pod}", f"{self._ports[pod]}:{INSIDE}", "--address=127.0.0.1"
-            )
-            started = process.start(leash, command, env=os.environ, cwd=ROOT, output=output, listener=None)
-            process.wait(
-                lambda: started.poll() is not None or any(OPEN in line for line in process.tail(output)), SECONDS
-            )
-            if started.poll() is not None:
-                raise OutsideError(f"there is no way to pod {pod}: {'; '.join(process.tail(output, 1)) or 'no reason'}")
-            self._opened.add(pod)
+            self._open(pod, leash)
         return address
 
     def read(self, pod: str, path: str) -> str:
@@ -68,6 +64,25 @@ class Forwards:
             if leash not in kept:
                 self._close(leash)
         self._ports = {pod: port for pod, port in self._ports.items() if pod in pods}
+
+    def _open(self, pod: str, leash: Path) -> None:
+        output = leash.with_suffix(".log")
+        ways = f"{self._ports[pod]}:{INSIDE}"
+        command = self._kubectl.command("port-forward", f"pod/{pod}", ways, "--address=127.0.0.1")
+        for left in reversed(range(TRIES)):
+            started = process.start(leash, command, env=os.environ, cwd=ROOT, output=output, listener=None)
+
+            def settled(started: subprocess.Popen[bytes] = started) -> bool:
+                return started.poll() is not None or any(OPEN in line for line in process.tail(output))
+
+            process.wait(settled, SECONDS)
+            if started.poll() is None:
+                self._opened.add(pod)
+                return
+            error = kubectl.failure(f"open a way to pod {pod}", "\n".join(process.tail(output)))
+            if not left or isinstance(error, Refusal):
+                raise error
+            time.sleep(1)
 
     def _close(self, leash: Path) -> None:
         try:

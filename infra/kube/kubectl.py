@@ -89,14 +89,11 @@ class Kubectl:
             raise OutsideError(f"the cluster could not {what}: no answer within {CALL_SECONDS:g} s") from None
         if done.returncode == 0:
             return done.stdout
-        line = _line(done.stderr)
-        for pattern, sentence in SET_UP:
-            if found := re.search(pattern, done.stderr):
-                raise Refusal(f"could not {what}: {sentence.format(*found.groups(), line=line)}")
-        if tries > 1:
-            time.sleep(1)
-            return self.ask(what, *arguments, given=given, tries=tries - 1)
-        raise OutsideError(f"the cluster could not {what}: {line}")
+        error = failure(what, done.stderr)
+        if tries == 1 or isinstance(error, Refusal):
+            raise error
+        time.sleep(1)
+        return self.ask(what, *arguments, given=given, tries=tries - 1)
 
     def find(self, kind: str, name: str) -> Object | None:
         """Return an object, None when there is none of this name."""
@@ -121,6 +118,15 @@ class Kubectl:
     def delete(self, kind: str, name: str) -> None:
         """Delete an object, and soon what belongs to it; pods drain first."""
         self.ask(f"delete {kind} {name}", "delete", kind, name, "--ignore-not-found", "--wait=false")
+
+
+def failure(what: str, text: str) -> Refusal | OutsideError:
+    """Make the one sentence of what kubectl says when it fails."""
+    line = _line(text)
+    for pattern, sentence in SET_UP:
+        if found := re.search(pattern, text):
+            return Refusal(f"could not {what}: {sentence.format(*found.groups(), line=line)}")
+    return OutsideError(f"the cluster could not {what}: {line}")
 
 
 def _line(text: str) -> str:

@@ -63,14 +63,17 @@ def started_again(pod: Object) -> bool:
 def hindrance(pod: Object, events: Iterable[Object] = ()) -> str | None:
     """Say what keeps a pod from starting that waiting will not mend; None when nothing is known to."""
     waiting = _container(pod).get("state", {}).get("waiting", {})
-    if waiting.get("reason") in NO_PULL:
-        return f"its image cannot be pulled: {_plain(waiting.get('message') or waiting['reason'])}"
+    mine = [one for one in events if one.get("involvedObject", {}).get("uid") == pod["metadata"]["uid"]]
+    if (
+        waiting.get("reason") in NO_PULL
+    ):  # while it holds back the next try, only the events say why the last one failed
+        why = [one["message"] for one in mine if one.get("message", "").startswith("Failed to pull image")]
+        return f"its image cannot be pulled: {_plain((why or [waiting.get('message') or waiting['reason']])[-1])}"
     if waiting.get("reason") in NO_CONTAINER:
         return f"its container cannot be made: {_plain(waiting.get('message') or waiting['reason'])}"
-    for event in events:
-        of_it = event.get("involvedObject", {}).get("uid") == pod["metadata"]["uid"]
+    for event in mine:
         missing = re.search(r'(secret|configmap) "?[^"]*?"? ?not found', event.get("message", ""), re.IGNORECASE)
-        if of_it and event.get("reason") == "FailedMount" and missing:
+        if event.get("reason") == "FailedMount" and missing:
             return f"what it mounts is not in the namespace: {_plain(missing[0])}"
     return None
 

@@ -10,14 +10,14 @@ class Record:
     """A ConfigMap with two sets of objects: `live`, and `next` while a switch is under way; None for none."""
 
     def __init__(self, kubectl: Kubectl, name: str) -> None:
-        self._kubectl, self._name = kubectl, name
+        self._kubectl, self.name = kubectl, name
         self._version = ""  # as the cluster counts its changes; empty where there is none
         self.live: list[Object] | None = None
         self.next: list[Object] | None = None
 
     def read(self) -> None:
         """Look at what is remembered."""
-        found = self._kubectl.find("ConfigMap", self._name) or {"metadata": {}}
+        found = self._kubectl.find("ConfigMap", self.name) or {"metadata": {}}
         self._version = found["metadata"].get("resourceVersion", "")
         kept = found.get("data", {})
         self.live, self.next = (json.loads(kept[name]) if name in kept else None for name in ("live", "next"))
@@ -29,7 +29,7 @@ class Record:
         """
         data = {name: json.dumps(one) for name, one in (("live", live), ("next", coming)) if one is not None}
         labels = {"app.kubernetes.io/name": "gatehouse"}  # not managed-by: nobody tidies it away
-        metadata = {"name": self._name, "labels": labels}
+        metadata = {"name": self.name, "labels": labels}
         metadata |= {"resourceVersion": self._version} if self._version else {}
         content = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
         how = ("replace" if self._version else "create", "--filename=-", "--output=json")
@@ -48,6 +48,6 @@ class Record:
     def remove(self) -> bool:
         """Forget; return whether there was anything."""
         found = bool(self._version)
-        self._kubectl.delete("ConfigMap", self._name)
+        self._kubectl.delete("ConfigMap", self.name)
         self._version, self.live, self.next = "", None, None
         return found

@@ -369,6 +369,35 @@ def test_another_deployment_at_the_same_time_is_noticed(faked, make_bundle, ship
     assert [2, None] == faked.record()
 
 
+def test_what_another_deployment_needs_is_not_tidied_away(faked, make_bundle, ship, tmp_path):
+    """Whoever was overtaken goes by what is live now, not by what it read when it began."""
+    ship(make_bundle(1))
+    late = faked.place(make_bundle(3))
+    late.settle()
+    shutil.copytree(ROOT / "infra", tmp_path / "infra")
+    file = tmp_path / "infra/overlays/staging/kustomization.yaml"
+    file.write_text(file.read_text().replace("ACCESS_LOG=1", "ACCESS_LOG=0.5"))
+    ship(make_bundle(2), overlay=file.parent)
+    before = faked.names("ConfigMap")
+    late.remove_candidate()
+    late.switch_back()
+    assert before == faked.names("ConfigMap")
+    assert [2, None] == faked.record()
+
+
+def test_a_log_that_cannot_be_had_takes_no_failures_place(faked, make_bundle):
+    """What is shown beside the reason is the reason why not."""
+    one = make_bundle(1)
+    place = faked.place(one)
+    place.settle()
+    assert [] == place.candidate_log()
+    place.start_candidate(one)
+    assert ["fake service: starts"] == place.candidate_log()
+    faked.fault(denies_logs="no")
+    (told,) = place.candidate_log()
+    assert "could not show its log: the cluster does not allow it" in told
+
+
 def test_settings_of_old_deployments_do_not_pile_up(faked, make_bundle, ship, tmp_path):
     """Another setting is another ConfigMap; the one that nothing uses any more is deleted, and no stranger's."""
     ship(make_bundle(1))

@@ -73,5 +73,7 @@ def test_a_way_whose_process_cannot_be_named_stops_nobody(ways, tmp_path, capsys
 
 def test_a_pod_that_is_gone_is_one_sentence(faked, ways):
     """It is the one that kubectl says."""
-    with pytest.raises(OutsideError, match=r"there is no way to pod p: Error from server \(NotFound\): pod/p"):
+    with pytest.raises(
+        OutsideError, match=r"the cluster could not open a way to pod p: Error from server \(NotFound\): pod/p"
+    ):
         ways.to("p")

@@ -90,6 +90,9 @@ def test_what_hinders_a_pod_is_told_when_waiting_will_not_help():
     mount = {"reason": "FailedMount", "message": 'secret "k" not found', "involvedObject": {"uid": "7"}}
     waiting = pod({"waiting": {"reason": "ContainerCreating"}})
     assert 'what it mounts is not in the namespace: secret "k" not found' == pods.hindrance(waiting, [mount])
+    pulled = pod({"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling image"}})
+    why = {"reason": "Failed", "message": "Failed to pull image: denied", "involvedObject": {"uid": "7"}}
+    assert "its image cannot be pulled: Failed to pull image: denied" == pods.hindrance(pulled, [mount, why])
     another = mount | {"involvedObject": {"uid": "8"}}
     slow = mount | {"message": "timed out waiting for the condition"}
     assert pods.hindrance(waiting, [another, slow]) is None
