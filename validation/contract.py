@@ -32,7 +32,7 @@ from validation.words.columns import Binary, Category, Classes, Column, Number, 
 from validation.words.expectations import Determines, Duplicates, Expectation, MissingShare, Resembles, Rows, Share
 from validation.words.limits import check_limits
 from validation.words.names import check_names
-from validation.words.settings import Cost, Groups, Model, PredictionLog, Service, Split, Waiver
+from validation.words.settings import Cost, Groups, Image, Model, PredictionLog, Service, Split, Waiver
 from validation.words.store import Registry
 
 __all__ = [
@@ -48,6 +48,7 @@ __all__ = [
     "Duplicates",
     "Gate",
     "Groups",
+    "Image",
     "Invariance",
     "Missing",
     "MissingShare",
@@ -97,6 +98,7 @@ class Config:
     registry: Registry
     service: Service
     prediction_log: PredictionLog
+    image: Image
     changed: tuple[str, ...] = ()  # against the commit that a proposal is judged beside; config.py does not set it
 
     @property

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 SMALLER = {
     *("at_most", "lose_at_most", "tolerate", "slack", "loss_at_most", "min_rows"),
     *("max_bytes", "slower_at_most", "min_positives", "min_negatives"),
+    *("max_mb", "max_own_mb", "ready_seconds"),
 }
 LARGER = {"at_least"}
 WORDS = {"why", "must_judge"}
@@ -59,6 +60,7 @@ def stricter(head: "Config", base: "Config") -> "Config":
         merged,
         groups=groups,
         cost=_merged("COST", head.cost, base.cost, told),
+        image=_merged("IMAGE", head.image, base.image, told),
         parity=_smaller("PARITY", head.parity, base.parity, told),
         looks=_smaller("LOOKS", head.looks, base.looks, told),
         waivers=_waivers(head, base, told),

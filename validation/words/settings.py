@@ -149,6 +149,25 @@ class Service:
 
 
 @dataclass(frozen=True)
+class Image:
+    """What the service's image may weigh unpacked (MB, 10^6 bytes), and how many seconds a cold start may take.
+
+    `max_own_mb` bounds what is laid on the base alone.
+    """
+
+    max_mb: float
+    max_own_mb: float
+    ready_seconds: float
+
+    def __post_init__(self) -> None:
+        bounds = (self.max_mb, self.max_own_mb, self.ready_seconds)
+        require(
+            all(finite(bound) and bound > 0 for bound in bounds), "Image: every bound must be above 0, and a number"
+        )
+        require(self.max_own_mb < self.max_mb, "Image: max_own_mb must be below max_mb, which counts the base too")
+
+
+@dataclass(frozen=True)
 class PredictionLog:
     """What the service keeps of its predictions: of the rows the share `rate`, of a row what `columns` allows.
 
