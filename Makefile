@@ -21,7 +21,7 @@ export OMP_WAIT_POLICY ?= passive # two fits on two cores would spin against eac
 
 GATES := performance fairness behaviour parity
 CHAIN := schema dataset fit gates record export image deploy smoke promote
-TARGETS := help setup pipeline $(CHAIN) $(GATES) report rollback stop reproduce freeze calibrate ui test mutants bench lint format lock clean
+TARGETS := help setup pipeline $(CHAIN) $(GATES) report rollback stop doctor reproduce freeze calibrate ui test mutants bench lint format lock clean
 
 .PHONY: $(TARGETS)
 
@@ -105,6 +105,9 @@ rollback: setup ## back to what was live before, REASON="why"
 stop: setup ## stop the local service
 	@python -m infra.deploy --environment local --remove
 
+doctor: setup ## what this repository, its plan and this machine lack, each with the fix
+	@python -m infra.doctor
+
 reproduce: setup ## train the last version, or MODEL_VERSION, again from its commit and data; the same bytes?
 	@python -m train.fit --reproduce "$(or $(MODEL_VERSION),champion)"
 
@@ -147,6 +150,8 @@ lock: setup ## compile the locks from their .in files
 	@uv pip compile --quiet --universal --python-version "$$(cat .python-version)" --generate-hashes --no-emit-index-url --no-header requirements.in -o requirements.txt
 	@uv pip compile --quiet --universal --python-version "$$(cat .python-version)" --generate-hashes --no-emit-index-url --no-header serve/requirements.in -c requirements.txt -o serve/requirements.txt
 	@uv pip compile --quiet --universal --python-version "$$(cat .python-version)" --generate-hashes --no-emit-index-url --no-header serve/remembered/requirements.in -c requirements.txt -o serve/remembered/requirements.txt
+	@uv pip compile --quiet --universal --python-version "$$(cat .python-version)" --generate-hashes --no-emit-index-url --no-header serve/bulk/spark/requirements.in -c requirements.txt -o serve/bulk/spark/requirements.txt
+	@uv pip compile --quiet --universal --python-version "$$(cat .python-version)" --generate-hashes --no-emit-index-url --no-header serve/skops/requirements.in -c requirements.txt -o serve/skops/requirements.txt
 	@uv pip compile --quiet --universal --python-version "$$(cat .python-version)" --generate-hashes --no-emit-index-url --no-header infra/mlflow/requirements.in -c requirements.txt -o infra/mlflow/requirements.txt
 
 clean: stop ## stop the service, remove what can be made again; the registry in .mlflow stays

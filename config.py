@@ -9,6 +9,7 @@ from validation.contract import (
     Cases,
     Category,
     Cost,
+    Deploy,
     Determines,
     Direction,
     Duplicates,
@@ -176,4 +177,15 @@ IMAGE = Image(
     max_mb=220,  # unpacked, on the pinned base, which has 55
     max_own_mb=160,  # of it what is laid on the base, whichever that is: libraries 131, bytecode 15, code, bundle
     ready_seconds=1.0,  # from the container's start; 0.5 on two cores, 2 to 3 without the bytecode
+)
+# How a new version is tried out beside the old one, see docs/deploy.md; its other numbers have defaults
+DEPLOY = Deploy(
+    canary_share=0.1,  # of the requests: who meets a bad version before it is undone
+    bake_seconds=600,  # at most; either end comes sooner where the numbers are clear
+    false_alarms=0.01,  # of the versions within the bounds are undone, of those beyond them finished
+    error_rate_worse_by=0.005,  # of the requests; some 1,500 without an error prove it
+    slower_times=2.0,  # as many requests may take longer than a bound of seconds,
+    slower_by=0.02,  # and two in a hundred more: a stall of the machine meets several at once
+    predictions_shift=0.1,  # of the predictions: who asks is never quite like the test part
+    replay_requests=10_000,  # at most, where users ask too little; 100 seconds
 )

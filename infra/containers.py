@@ -7,6 +7,7 @@ service takes to start. Names tell the role: gatehouse-<model>-<folder's digest>
 from pathlib import Path
 
 from infra import host, image, process
+from infra.baking.sides import Metrics
 from infra.bundle import Bundle
 from infra.host import Container, Engine
 from validation.script import Refusal, digest, log
@@ -73,6 +74,10 @@ class Containers:
             self.image = image.build(self.engine, bundle)
         self._candidate = self._start(bundle, "candidate", None)
         return host.url(self._candidate)
+
+    def share(self, part: float) -> Metrics | None:  # noqa: ARG002  what other places take
+        """Hand nothing to the candidate: the port is published by one container alone."""
+        return None
 
     def candidate_ended(self) -> str | None:
         """Say how the candidate ended, or None while it runs."""

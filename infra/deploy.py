@@ -1,14 +1,16 @@
 """Deploy a bundle beside the one that serves, prove it, and only then switch; on failure the old one goes on serving.
 
-States: plan (verify the bundle, repair what a killed run left, keep it to be gone back to) -> candidate, ready, smoke,
-switch | undo (infra/machine.py) -> the ledger's line. `local` is this machine: a container when an engine answers, else
+States: plan (verify the bundle, repair what a killed run left, keep it to be gone back to) -> canary, ready, smoke,
+bake, finish | undo (infra/machine.py) -> the ledger's line. How long the bake takes, and what it tolerates, says DEPLOY
+in config.py. `local` is this machine: a container when an engine answers, else
 a supervised process. What a rollback left is held, and not deployed until it is released (see infra.rollback).
 
 Reads   the bundle (build/model); the registry and its ledger; ENGINE, DOCKER_HOST, BASE_IMAGE (see infra.image);
         GATEHOUSE_PORT (else the port of config.py); GATEHOUSE_HOME (where state, logs and copies of bundles lie, else
         build/local); API_KEYS_FILE, API_KEYS, OIDC_ISSUER and the like reach the service (see serve.app), and then
-        SERVICE_KEY is the key by which smoke asks it
-Prints  a table: what is live, where, and what was before
+        SERVICE_KEY is the key by which smoke and bake ask it; REPLAY_FILE, recorded requests for the bake (Parquet or
+        JSON lines, see docs/deploy.md), else they are made up from the contract
+Prints  a table: what is live, where, and what was before; and the numbers of the bake, also of one that failed
 Writes  the ledger's lines `intent`, then `live` or `failed`; the bundle's kept files beside its version
 Exits   0 live; 1 the candidate failed or is held, the old one serves; 2 used or set up wrongly; 3 the outside failed
 """
@@ -18,14 +20,14 @@ from pathlib import Path
 from typing import Any
 
 from infra import bundle as bundles
-from infra import machine, noted
+from infra import machine, noted, trial
 from infra import place as places
 from infra.bundle import Bundle
 from infra.machine import CandidateError
 from infra.noted import ENVIRONMENTS, HeldError, Order
 from serve.bundle import BundleError
 from train.travel.ledger import DEPLOYMENT
-from validation import script
+from validation import contract, script
 from validation.script import NO, YES, Refusal, log, result
 
 
@@ -34,9 +36,7 @@ def deploy(sealed: Bundle, image: str, environment: str, record: bool) -> dict[s
 
     Raises HeldError when a rollback holds it back, CandidateError when it was not good enough.
     """
-    from serve import smoke
-
-    home = places.home()
+    home, tried = places.home(), trial.of_new(contract.load())
     unit = bundles.unit(sealed, image if "@sha256:" in image else "")
     order = Order(environment, DEPLOYMENT, unit, record=record)
     with places.alone(home):
@@ -49,7 +49,7 @@ def deploy(sealed: Bundle, image: str, environment: str, record: bool) -> dict[s
         if (found := machine.already(place, sealed, home)) is not None:
             noted.adopt(order, place)
             return found
-        return noted.carry_out(order, place, sealed, home, smoke.replay)
+        return noted.carry_out(order, place, sealed, home, tried)
 
 
 def table(environment: str, record: dict[str, Any]) -> str:
@@ -58,7 +58,7 @@ def table(environment: str, record: dict[str, Any]) -> str:
     was = f"{before['version']} ({before['digest'][:12]})" if before else "none"
     cells = (environment, record["what"], record["version"], record["digest"][:12], record["url"], was)
     head = "| environment | what | version | bundle | url | previous |\n| --- | --- | --- | --- | --- | --- |\n"
-    return head + "| " + " | ".join(map(str, cells)) + " |"
+    return head + "| " + " | ".join(map(str, cells)) + " |" + ("\n\n" + record["bake"] if record.get("bake") else "")
 
 
 @script.door
@@ -90,6 +90,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return NO
     except CandidateError as error:
         log(f"infra.deploy: {error}; what served before serves on")
+        if error.numbers:
+            result(error.numbers)
         return NO
     result(table(given.environment, record))
     return YES

@@ -1,4 +1,4 @@
-"""The one door to the platform's API: pull requests and their comments.
+"""The one door to the platform's API: pull requests and their comments, and what the doctor looks at.
 
 GITHUB_REPOSITORY and GITHUB_TOKEN say where and as whom; GITHUB_API_URL is the platform's own where it is not set.
 """
@@ -23,14 +23,19 @@ class Forbidden(Exception):
     """The token may not do this."""
 
 
+class Unreachable(OutsideError):
+    """Nobody answers: there is no network, or no platform at its other end."""
+
+
 class Forge:
-    """A repository on the platform.
+    """A repository on the platform, named and opened by the environment where it is not given.
 
     Raises Refusal when the place is not set, OutsideError when the platform fails or does not answer as it documents.
     """
 
-    def __init__(self) -> None:
-        place = {name: os.environ.get(name, "").strip() for name in ("GITHUB_REPOSITORY", "GITHUB_TOKEN")}
+    def __init__(self, repository: str = "", token: str = "") -> None:
+        place = {"GITHUB_REPOSITORY": repository, "GITHUB_TOKEN": token}
+        place = {name: given or os.environ.get(name, "").strip() for name, given in place.items()}
         empty = [name for name, value in place.items() if not value]
         if empty:
             raise Refusal(f"{' and '.join(empty)} is not set; the platform sets it in a job that is given a token")
@@ -83,6 +88,17 @@ class Forge:
         else:
             self._ask("PATCH", f"/repos/{self.repository}/issues/comments/{instead_of}", json={"body": body})
 
+    def look(self, path: str) -> tuple[int, Any]:
+        """Return the status and what a path holds; of a status that says no, what the platform says to it.
+
+        Raises Unreachable when nobody answers; then it is not asked a second time.
+        """
+        answer = self._request("GET", path, patient=False)
+        try:
+            return answer.status_code, answer.json()
+        except ValueError:
+            raise OutsideError(f"the platform's API gave no JSON for GET {path}") from None
+
     def _pages(self, path: str, parameters: dict[str, Any]) -> Iterator[dict[str, Any]]:
         for page in range(1, PAGES + 1):
             found = self._ask("GET", path, params={**parameters, "per_page": 100, "page": page})
@@ -93,17 +109,23 @@ class Forge:
                 return
 
     def _ask(self, method: str, path: str, **more: Any) -> Any:
+        return _content(self._request(method, path, **more), method, path)
+
+    def _request(self, method: str, path: str, patient: bool = True, **more: Any) -> httpx.Response:
         for pause in (*PATIENCE, None):
             try:
                 answer = self._client.request(method, path, **more)
             except httpx.HTTPError as error:
+                if not patient:
+                    where = self._client.base_url.host
+                    raise Unreachable(f"nobody answers at {where} ({type(error).__name__})") from None
                 failure, wait = f"{type(error).__name__}", 0.0
             else:
                 limited = answer.status_code == 403 and (
                     "retry-after" in answer.headers or answer.headers.get("x-ratelimit-remaining") == "0"
                 )
                 if answer.status_code not in TRANSIENT and not limited:
-                    return _content(answer, method, path)
+                    return answer
                 failure, wait = f"status {answer.status_code}", _seconds(answer.headers.get("retry-after"))
             if pause is None or wait > LONGEST_WAIT:
                 break

@@ -1,13 +1,14 @@
 """The state machine of a deployment: the new one is proved beside the old one, and only then takes its place.
 
-States: candidate (started beside the old one) -> ready -> smoke (the golden rows, every output) -> switch | undo.
-Deployments and rollbacks both go this way.
+States: canary (started beside the old one) -> ready -> smoke (the golden rows, every output) -> bake (what users ask
+of it, or replayed requests) -> finish (it takes the old one's place) | undo. Deployments and rollbacks both go this
+way; a rollback does not bake again.
 """
 
 import contextlib
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +17,21 @@ import httpx
 from infra import bundle as bundles
 from infra import place as places
 from infra import process
+from infra.baking.verdict import FINISH
 from infra.bundle import Bundle
 from infra.place import Place
+from infra.trial import Trial
+from serve.bundle import BundleError
 from validation import script
-from validation.script import ROOT, OutsideError, log
-
-Replay = Callable[[str, Path], list[str]]
+from validation.script import ROOT, OutsideError, Refusal, log
 
 
 class CandidateError(Exception):
-    """The new one does not serve as it should: one sentence."""
+    """The new one does not serve as it should: one sentence, and the bake's numbers where it came so far."""
+
+    def __init__(self, sentence: str, numbers: str = "") -> None:
+        super().__init__(sentence)
+        self.numbers = numbers
 
 
 def already(place: Place, sealed: Bundle, home: Path) -> dict[str, Any] | None:
@@ -37,8 +43,8 @@ def already(place: Place, sealed: Bundle, home: Path) -> dict[str, Any] | None:
     return None
 
 
-def bring(place: Place, sealed: Bundle, home: Path, replay: Replay) -> dict[str, Any]:
-    """Bring `sealed` to `place` and return the record of what is live.
+def bring(place: Place, sealed: Bundle, home: Path, trial: Trial) -> dict[str, Any]:
+    """Bring `sealed` to `place` and return the record of what is live; `bake` in it are the numbers of the bake.
 
     Raises CandidateError when it was not good enough; then what served before still serves.
     """
@@ -51,11 +57,12 @@ def bring(place: Place, sealed: Bundle, home: Path, replay: Replay) -> dict[str,
     kept = bundles.keep(sealed, shelf)
     try:
         with _undoing(place):
-            _try_out(place, kept, replay)
-            _switch(place, kept)
+            url = _try_out(place, kept, trial)
+            numbers = _bake(place, url, kept, _old(place, shelf), trial)
+            _finish(place, kept)
         previous = {key: record[key] for key in ("digest", "version")} if record else None
         record = {"digest": kept.digest, "version": kept.version, "what": place.name, "url": place.url}
-        record |= {"code": _code(), "ledger": place.ledger, "previous": previous}
+        record |= {"code": _code(), "ledger": place.ledger, "previous": previous, "bake": numbers}
         with script.writing(home / places.RECORD) as file:
             file.write(script.to_json(record))
         stay.add(kept.short)
@@ -90,9 +97,24 @@ def _undoing(place: Place) -> Iterator[None]:
     place.remove_candidate()
 
 
-def _try_out(place: Place, kept: Bundle, replay: Replay) -> None:
-    """Start a candidate and judge it; raises CandidateError."""
-    log(f"infra.deploy: candidate: {kept.model} {kept.version} ({kept.short}) as {place.name}")
+def _old(place: Place, shelf: Path) -> Bundle | None:
+    """Return the bundle that serves; None where nothing does, or its copy is gone, which is said."""
+    serves = serving(place.url)
+    if not serves:
+        return None
+    try:
+        found = bundles.read(shelf / serves[:12])
+        if found.digest == serves:
+            return found
+    except (BundleError, Refusal):
+        pass
+    log(f"infra.deploy: no copy is kept of bundle {serves[:12]}, which serves: the new one is judged alone")
+    return None
+
+
+def _try_out(place: Place, kept: Bundle, trial: Trial) -> str:
+    """Start a candidate and ask it for the golden rows; return its address. Raises CandidateError."""
+    log(f"infra.deploy: canary: {kept.model} {kept.version} ({kept.short}) as {place.name}")
     url = place.start_candidate(kept)
     ended: list[str] = []
 
@@ -112,7 +134,7 @@ def _try_out(place: Place, kept: Bundle, replay: Replay) -> None:
     if not _serves(url, kept):
         raise CandidateError("ready: the candidate serves another bundle than the one that was ordered (see /version)")
     try:
-        findings = replay(url, kept.folder)
+        findings = trial.smoke(url, kept.folder)
     except (OutsideError, httpx.HTTPError, OSError) as error:
         raise CandidateError(f"smoke: the candidate stopped answering: {error}") from error
     if findings:
@@ -120,18 +142,31 @@ def _try_out(place: Place, kept: Bundle, replay: Replay) -> None:
             log(f"  {finding}")
         raise CandidateError(f"smoke: {len(findings)} finding(s), the first: {findings[0]}")
     log("infra.deploy: smoke: every golden output is equal")
+    return url
 
 
-def _switch(place: Place, kept: Bundle) -> None:
-    log(f"infra.deploy: switch: {place.url}")
+def _bake(place: Place, url: str, kept: Bundle, old: Bundle | None, trial: Trial) -> str:
+    """Compare the candidate with what serves; return the numbers. Raises CandidateError unless all of them are good."""
+    if trial.bake is None:
+        log("infra.deploy: bake: not again, it was live before")
+        return ""
+    verdict = trial.bake(place, url, kept, old)
+    if verdict.outcome != FINISH:
+        raise CandidateError(f"bake: {verdict.outcome}: {verdict.sentence}", verdict.markdown())
+    log(f"infra.deploy: bake: {verdict.sentence}")
+    return verdict.markdown()
+
+
+def _finish(place: Place, kept: Bundle) -> None:
+    log(f"infra.deploy: finish: {place.url}")
     if why := place.switch(kept):
-        raise CandidateError(f"switch: {why}")
+        raise CandidateError(f"finish: {why}")
     _confirm(place, kept)
 
 
 def _confirm(place: Place, kept: Bundle) -> None:
     if not process.wait(lambda: _serves(place.url, kept), place.ready_seconds):
-        raise CandidateError(f"switch: {place.url} does not serve the new bundle after {place.ready_seconds:g} s")
+        raise CandidateError(f"finish: {place.url} does not serve the new bundle after {place.ready_seconds:g} s")
 
 
 def _ready(url: str) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 from infra import machine, process
 from infra.bundle import Bundle
 from infra.place import Place
+from infra.trial import Trial
 from train import following, kept, registry
 from train.travel import book, content, history
 from train.travel.history import FAILED, INTENT, LIVE, Unit, facts_of
@@ -42,7 +43,7 @@ class Order:
     record: bool = False
 
 
-def carry_out(order: Order, place: Place, sealed: Bundle, home: Path, replay: machine.Replay) -> dict[str, Any]:
+def carry_out(order: Order, place: Place, sealed: Bundle, home: Path, trial: Trial) -> dict[str, Any]:
     """Bring a bundle to a place with a line before and a line after; return the record of what is live.
 
     Raises CandidateError when it was not good enough: the ledger then says `failed`, and what served before serves.
@@ -58,7 +59,7 @@ def carry_out(order: Order, place: Place, sealed: Bundle, home: Path, replay: ma
         raise
     before = machine.serving(place.url)
     try:
-        record = machine.bring(place, sealed, home, replay)
+        record = machine.bring(place, sealed, home, trial)
     except BaseException as error:
         if machine.serving(place.url) in (before, ""):  # else it serves after all, and the next run says so
             _end(intent, FAILED, _why(error))

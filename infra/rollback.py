@@ -15,7 +15,7 @@ import argparse
 from collections.abc import Sequence
 
 from infra import bundle as bundles
-from infra import noted
+from infra import noted, trial
 from infra import place as places
 from infra.bundle import Bundle
 from infra.machine import CandidateError
@@ -75,8 +75,6 @@ def roll_back(environment: str, version: int | None, reason: str, record: bool) 
 
     Raises Refusal, HeldError or CandidateError, and then what served serves on.
     """
-    from serve import smoke
-
     home = places.home()
     with places.alone(home):
         place = places.choose(home, "")
@@ -96,7 +94,7 @@ def roll_back(environment: str, version: int | None, reason: str, record: bool) 
         sealed = put_together(unit)
         place.prefer(unit.image)
         order = Order(environment, ROLLBACK, unit, reason, back.id, left, record)
-        noted.carry_out(order, place, sealed, home, smoke.replay)
+        noted.carry_out(order, place, sealed, home, trial.of_known())
         return next(line for line in reversed(book.lines()) if line.event == ROLLBACK)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from infra import process, supervisor
+from infra.baking.sides import Metrics
 from infra.bundle import Bundle
 from validation.script import ROOT, OutsideError, Refusal, log, to_json, writing
 
@@ -81,6 +82,10 @@ class Supervised:
                 listener=listener,
             )
             return f"http://127.0.0.1:{process.port_of(listener)}"
+
+    def share(self, part: float) -> Metrics | None:  # noqa: ARG002  what other places take
+        """Hand nothing to the candidate: its supervisor lets one process answer, and hands over at once."""
+        return None
 
     def candidate_ended(self) -> str | None:
         """Say how the candidate ended, or None while it runs."""

@@ -99,6 +99,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         return _refuse(f"it cannot listen on HOST and PORT: {error.strerror or error}", 3)
     print(f"serve.app: {says(settings, f'{host}:{port}')}", file=sys.stderr)  # noqa: T201
+    if bundle.note:
+        print(f"serve.app: runtime {bundle.model.runtime}: {bundle.note}", file=sys.stderr)  # noqa: T201
     renewal = Renewal(folder, served, guard, rows, wish)
     del bundle, served  # or the first one would outlive its service
     code = _run(renewal, guard, listener, count)

@@ -1,6 +1,7 @@
 """Score a table of any length with a bundle: the same contract and the same numbers as /predict.
 
 Usage: python -m serve.batch --input rows.parquet --output scored.parquet [--bundle build/model] [--keep all]
+       [--engine spark --master spark://…]
 
 Reads   the bundle; the input, Parquet or CSV, a file or a URL. It holds every column that the model takes; others are
         left out, unless --keep names them. NaN and, in CSV, an empty field are missing values.
@@ -8,7 +9,8 @@ Prints  a short table: rows, rejects, rate. Progress goes to stderr.
 Writes  the output, a line for each row that keeps the contract: its number, counted from 0, the kept columns, the
         prediction, model, version, digest, and when the job began; and the reject file: number, column and reason of
         every other row. Both appear whole, the output last. A run that was killed is gone on with by the same command,
-        and the output is the same to the byte; until then its parts lie beside the output, in .NAME.parts.
+        and the output is the same to the byte; until then its parts lie beside the output, in .NAME.parts. With
+        --engine spark the rows are scored by the executors of a cluster, and read and written here: the same output.
 Exits   0 written, 1 a larger share of rows was rejected than --rejected-at-most allows (the output is not written, the
         reject file is), 2 used or set up wrongly, the input above all, 3 the outside failed, 130 interrupted.
 """
@@ -18,11 +20,12 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from serve.bulk.errors import InputError, OutsideError
-from serve.bulk.job import Counts, Job, home, run
+from serve.bulk.job import Counts, Engine, Job, here, home, run
 from serve.bulk.place import Place
 from serve.bulk.source import FORMATS
 from serve.bundle import BundleError
@@ -74,7 +77,7 @@ def log(text: str) -> None:
     print(f"serve.batch: {line}", file=sys.stderr, flush=True)  # noqa: T201  the log of the script
 
 
-def asked(argv: Sequence[str] | None) -> tuple[Path, Job]:
+def asked(argv: Sequence[str] | None) -> tuple[Path, Job, argparse.Namespace]:
     """Read the command line.
 
     Raises InputError when two of the files are one, or one is of no known kind.
@@ -89,6 +92,8 @@ def asked(argv: Sequence[str] | None) -> tuple[Path, Job]:
     options.add_argument("--keep", default="", help="columns that go along into the output, as a,b,c; or all")
     options.add_argument("--rejected-at-most", type=_share, default=1.0, help="share of the rows, 0 to 1; else 1")
     options.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="else all cores")
+    options.add_argument("--engine", choices=("here", "spark"), default="here", help="where rows are scored; else here")
+    options.add_argument("--master", help="the cluster, as Spark names it; else what Spark's files say, or local[*]")
     given = options.parse_args(argv)
     stem, _, kind = given.output.name.rpartition(".")
     rejects = given.rejects or Place(f"{stem}.rejects.{kind}")
@@ -100,7 +105,21 @@ def asked(argv: Sequence[str] | None) -> tuple[Path, Job]:
     if given.threads < 1:
         raise InputError(f"--threads {given.threads} is no number of threads; give 1 or more")
     kept = None if given.keep == "all" else tuple(name for name in given.keep.split(",") if name)
-    return given.bundle, Job(given.input, given.output, rejects, kept, given.threads, given.rejected_at_most)
+    if given.master and given.engine != "spark":
+        raise InputError("--master names a Spark cluster; give --engine spark with it")
+    return given.bundle, Job(given.input, given.output, rejects, kept, given.rejected_at_most), given
+
+
+@contextmanager
+def engine_of(given: argparse.Namespace) -> Iterator[Engine]:
+    """Give where rows are scored."""
+    if given.engine == "here":
+        yield here(given.threads)
+        return
+    from serve.bulk.elsewhere import cluster
+
+    with cluster(given.bundle, given.master) as engine:
+        yield engine
 
 
 def _share(text: str) -> float:
@@ -118,9 +137,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the script."""
     before = signal.signal(signal.SIGTERM, _interrupt)  # a job that is cancelled ends like Ctrl-C
     try:
-        folder, job = asked(argv)
-        started = time.perf_counter()
-        counts = run(Bundle(folder), job, log, progress())
+        folder, job, given = asked(argv)
+        bundle = Bundle(folder)
+        with engine_of(given) as engine:
+            started = time.perf_counter()
+            counts = run(bundle, job, engine, log, progress())
         print(table(counts, job, time.perf_counter() - started))  # noqa: T201  the result
     except (InputError, BundleError) as error:
         return _fail(2, str(error))

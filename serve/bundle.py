@@ -8,11 +8,17 @@ from typing import Any
 
 MANIFEST = "manifest.json"
 FORMAT = 1
-KEPT_BACK = ("outputs.parquet",)  # derived from rows: sealed with the model, never shipped with it
+RECORDED = "outputs.parquet"  # what training gave on every test row
+KEPT_BACK = (RECORDED,)  # derived from rows: sealed with the model, never shipped with it
+EXPECTED = "expected.json"  # counts of these outputs, by which a deployment is judged; the service does not read it
 
 
 class BundleError(Exception):
     """A folder is not what its manifest says."""
+
+
+class OtherLibraryError(BundleError):
+    """A model was written by another version of the library that runs it, and this one cannot read it."""
 
 
 def sha256(path: Path) -> str:

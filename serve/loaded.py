@@ -8,6 +8,7 @@ from serve.bundle import BundleError, read_json, verify
 from serve.model import Model
 from serve.refusal import KINDS
 from serve.rows import Rows
+from serve.runtime import NOTES
 from serve.seen.counts import Counts
 from serve.seen.layout import Layout
 
@@ -26,6 +27,9 @@ class Bundle:
         self.model = Model(folder / "model")
         if self.model.digest != self.release["model_digest"]:
             raise BundleError(f"{folder}: release.json names another model than the one in model/")
+        if self.release.get("runtime", self.model.runtime) != self.model.runtime:
+            raise BundleError(f"{folder}: release.json names another runtime than that of the file in model/")
+        self.note = NOTES[self.model.runtime]
         differs = self.model.differs_from_golden()
         if differs:
             raise BundleError(f"{folder}: {differs}")

@@ -1,15 +1,14 @@
-"""The model as it serves: an ONNX graph and the contract of its inputs (numpy and onnxruntime only)."""
+"""The model as it serves: what scores its rows, and the contract of its inputs (numpy only, until one is opened)."""
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 
-from serve.bundle import KEPT_BACK, BundleError, read_json, verify
+from serve.bundle import KEPT_BACK, read_json, verify
+from serve.runtime import opened, runtime_of
 from serve.words import MISSING, folded, spellings
 
 SAME = 1e-6  # largest difference between an output and its golden one: the same runtime, the same rows
@@ -20,42 +19,28 @@ Outputs = npt.NDArray[np.float32]
 class Model:
     """A sealed model folder, ready to score.
 
-    `inputs` lists the columns that the graph takes, in order; `target` tells kind and labels; `digest` names the model.
+    `inputs` lists the columns that the model takes, in order; `target` tells kind and labels; `digest` names the model,
+    `runtime` what runs it.
 
-    Raises BundleError when the folder is not what its manifest says or the graph cannot be loaded.
+    Raises BundleError when the folder is not what its manifest says or the model cannot be loaded.
     """
 
     def __init__(self, folder: Path, threads: int = 1) -> None:
         self.digest = verify(folder, may_lack=KEPT_BACK)
+        self.runtime = runtime_of(folder)
         contract = read_json(folder / "contract.json")
         golden = read_json(folder / "golden.json")
         self.inputs: list[dict[str, Any]] = contract["inputs"]
         self.target: dict[str, Any] = contract["target"]
         self.golden_rows: list[dict[str, Any]] = golden["rows"]
         self.golden_outputs: Outputs = np.array(golden["outputs"], dtype="float32")
-        onnxruntime.disable_telemetry_events()
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        try:
-            self._session = onnxruntime.InferenceSession(
-                os.fspath(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # onnxruntime's errors have no common base
-            raise BundleError(f"{folder / 'model.onnx'} cannot be loaded: {str(error).splitlines()[0]}") from None
-        taken = [node.name for node in self._session.get_inputs()]
-        if len(taken) != len(self.inputs):
-            raise BundleError(f"{folder}: the graph takes {len(taken)} inputs, the contract lists {len(self.inputs)}")
-        self._taken = taken  # by place, not by name: the converter writes names with spaces and the like otherwise
+        self.session = opened(folder, self.inputs, self.target, threads)
         self._numbers = [place for place, spec in enumerate(self.inputs) if spec["type"] == "number"]
         self._texts = [
             (place, spellings(spec["values"]) if spec.get("fold") else None)
             for place, spec in enumerate(self.inputs)
             if spec["type"] != "number"
         ]
-        self._wanted = [self._session.get_outputs()[-1].name]  # after the label, the probabilities
 
     @property
     def labels(self) -> list[str | int]:
@@ -70,12 +55,21 @@ class Model:
         return self.run(self.feeds([columns[spec["name"]] for spec in self.inputs]))
 
     def feeds(self, columns: Sequence[Sequence[Any] | npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
-        """Make the graph's tensors of columns in the order of the inputs, each of shape (rows, 1).
+        """Make the model's tensors of columns in the order of the inputs, each of shape (rows, 1).
 
         Numbers are float32, NaN where missing; categories are the declared spelling, MISSING where missing.
         """
+        return self.tensors(self.numbers(columns), columns)
+
+    def numbers(self, columns: Sequence[Sequence[Any] | npt.NDArray[Any]]) -> npt.NDArray[np.float32]:
+        """Make one block of the columns that hold numbers: float32 of shape (columns, rows), NaN where missing."""
+        return np.array([columns[place] for place in self._numbers], dtype="float32").reshape(-1, len(columns[0]))
+
+    def tensors(
+        self, numbers: npt.NDArray[np.float32], columns: Sequence[Sequence[Any] | npt.NDArray[Any]]
+    ) -> list[npt.NDArray[Any]]:
+        """Make what `feeds` returns, where the block of `numbers` is there already."""
         # Two blocks and a view a column: for the few rows of a request, making an array a column is what costs
-        numbers = np.array([columns[place] for place in self._numbers], dtype="float32")
         texts = np.empty((len(self._texts), len(columns[0])), dtype=object)
         for row, (place, declared) in enumerate(self._texts):
             texts[row] = _told(columns[place], declared)
@@ -92,7 +86,7 @@ class Model:
 
     def run(self, feeds: Sequence[npt.NDArray[Any]]) -> Outputs:
         """Score tensors of `feeds`; returns what `outputs` returns."""
-        scores = self._session.run(self._wanted, dict(zip(self._taken, feeds, strict=True)))[0]
+        scores = self.session.run(feeds)
         return np.asarray(scores, dtype="float32").reshape(len(scores), -1)
 
     def choices(self, outputs: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.intp]:
@@ -103,9 +97,12 @@ class Model:
         """Score the golden rows; say in a sentence what differs from the outputs recorded at training."""
         columns = {spec["name"]: [row[spec["name"]] for row in self.golden_rows] for spec in self.inputs}
         scale = self.target.get("range", 1.0)
-        served = self.outputs(columns) if self.golden_rows else np.empty((0, 0))
+        try:
+            served = self.outputs(columns) if self.golden_rows else np.empty((0, 0))
+        except Exception as error:  # the runtimes raise whatever they meet, and it may quote a row
+            return f"the golden rows cannot be scored: {type(error).__name__}"
         if not self.golden_rows or served.shape != self.golden_outputs.shape:
-            return "the golden rows are missing, or have other outputs than the graph gives"
+            return "the golden rows are missing, or have other outputs than the model gives"
         gap = np.abs(served - self.golden_outputs) / scale
         if gap.size and np.isfinite(gap).all() and gap.max() <= SAME:
             return None
@@ -113,6 +110,6 @@ class Model:
 
 
 def _told(values: Sequence[Any] | npt.NDArray[Any], declared: Mapping[str, str] | None) -> list[Any]:
-    """Write texts as the graph knows them: MISSING for None and NaN, and the declared spelling where it is folded."""
+    """Write texts as the model knows them: MISSING for None and NaN, and the declared spelling where it is folded."""
     told = [MISSING if value is None or value != value else value for value in values]  # NaN is unlike itself
     return told if declared is None else [declared.get(folded(text), text) for text in told]

@@ -48,7 +48,7 @@ def make(bundle: Bundle, guard: Guard | None) -> App:
     from fastapi import FastAPI, Request
     from starlette.responses import Response
 
-    from serve.browser.facts import facts
+    from serve.browser.facts import facts, identity
     from serve.browser.files import contents
     from serve.guard.described import describe_guard
     from serve.openapi import describe
@@ -67,7 +67,7 @@ def make(bundle: Bundle, guard: Guard | None) -> App:
     @app.get("/version", summary="Which model answers")
     async def version(request: Request) -> dict[str, Any]:
         bundle = request.app.state.bundle
-        return {**bundle.release, "bundle_digest": bundle.digest, "loaded": bundle.loaded}
+        return {**identity(bundle), "loaded": bundle.loaded}
 
     @app.get("/metrics", summary="Prometheus metrics", response_class=Response)
     async def metrics(request: Request) -> Response:

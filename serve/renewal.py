@@ -86,7 +86,8 @@ class Renewal:
 def tell(before: int, after: Bundle) -> None:
     """Write to the log that a reload has ended; `before` is the version that served before it."""
     said = f"version {after.version} of {after.name} answers, after version {before}"
-    logs.write("info", "reloaded", message=said, bundle_digest=after.digest, loaded=after.loaded)
+    runtime = after.model.runtime
+    logs.write("info", "reloaded", message=said, bundle_digest=after.digest, loaded=after.loaded, runtime=runtime)
 
 
 def forget() -> None:

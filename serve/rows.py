@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from serve.refusal import BadRequest
 from serve.typed import row_type, type_of
@@ -17,6 +18,7 @@ from serve.words import COLUMNS, RECORDS, folded, spellings
 
 __all__ = ["BadRequest", "Columns", "Rows", "Values"]
 
+COLON = ord(":")
 Columns = dict[str, list[Any]]
 Values = Sequence[Sequence[Any]]  # one sequence a column, in the order of the inputs
 
@@ -75,7 +77,9 @@ class Rows:
             rows = self._many(body).rows
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return self._otherwise(body)
-        if body.count(b":") != 1 + len(rows) * len(self.names):
+        # numpy counts a colon in every twenty bytes several times as fast as bytes.count
+        colons = np.count_nonzero(np.frombuffer(body, dtype="uint8") == COLON)
+        if colons != 1 + len(rows) * len(self.names):
             refuse_repeated(body)
         self.count(len(rows), RECORDS)
         return self.of_structs(rows)

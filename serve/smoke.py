@@ -36,7 +36,7 @@ def replay(url: str, bundle: Path, timeout: float = 30) -> list[str]:
     rows, expected = golden["rows"], golden["outputs"]
     found = []
     try:
-        with httpx.Client(base_url=url, headers=_credential(), timeout=timeout, trust_env=False) as client:
+        with httpx.Client(base_url=url, headers=credential(), timeout=timeout, trust_env=False) as client:
             ready = client.get("/readyz")
             if ready.status_code != 200:
                 found.append(f"/readyz answers {ready.status_code}, not 200")
@@ -57,7 +57,8 @@ def replay(url: str, bundle: Path, timeout: float = 30) -> list[str]:
     return found
 
 
-def _credential() -> dict[str, str]:
+def credential() -> dict[str, str]:
+    """Return the header by which the service is asked, where SERVICE_KEY holds a key or token."""
     key = os.environ.get("SERVICE_KEY", "")
     return {"Authorization": f"Bearer {key}"} if key else {}
 
@@ -79,13 +80,14 @@ def _json(response: Any, route: str, found: list[str]) -> dict[str, Any]:
 def _differences(answers: list[Any], expected: list[list[float]], target: dict[str, Any], how: str) -> list[str]:
     found = []
     for row, (answer, outputs) in enumerate(zip(answers, expected, strict=True)):
-        wrong = _difference(answer if isinstance(answer, dict) else {}, outputs, target)
+        wrong = difference(answer if isinstance(answer, dict) else {}, outputs, target)
         if wrong:
             found.append(f"golden row {row}, {how}: {wrong}")
     return found
 
 
-def _difference(answer: dict[str, Any], outputs: list[float], target: dict[str, Any]) -> str | None:
+def difference(answer: dict[str, Any], outputs: list[float], target: dict[str, Any]) -> str | None:
+    """Say in how far the prediction of a row is not what its outputs are; None where it is."""
     if target["kind"] == "quantity":
         given, wanted, scale = [answer.get("value")], outputs, target["range"]
     elif target["kind"] == "binary":
@@ -95,11 +97,11 @@ def _difference(answer: dict[str, Any], outputs: list[float], target: dict[str, 
         given, wanted, scale = [probabilities.get(str(label)) for label in target["labels"]], outputs, 1.0
     for got, want in zip(given, wanted, strict=True):
         if not isinstance(got, int | float) or not math.isfinite(got) or abs(got - want) / scale > SAME:
-            return f"gives {got}, training recorded {want}"
+            return f"gives {got} instead of {want}"
     if target["labels"]:
         label = target["labels"][outputs.index(max(outputs))]
         if answer.get("label") != label:
-            return f"gives label {answer.get('label')!r}, training recorded {label!r}"
+            return f"gives label {answer.get('label')!r} instead of {label!r}"
     return None
 
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable
 
-MISSING = ""  # what a missing category is in the graph; no declared value may be empty
+MISSING = ""  # what a missing category is to the model; no declared value may be empty
 RECORDS = "records"  # the key of many rows in a request; one row is the body itself
 COLUMNS = "columns"  # the key of many rows in a request, written column by column
 LONGEST = 200  # characters of a category's value
+RUNTIMES = ONNX, SKOPS = "onnx", "skops"  # what can run a model: the graph's runtime, or scikit-learn itself
 
 
 def folded(text: str) -> str:

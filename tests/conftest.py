@@ -23,7 +23,14 @@ from validation.contract import Config
 from validation.script import Refusal, digest_of, to_json
 
 EXAMPLE = ("data/census.parquet", "income")
-OF_THE_EXAMPLE = {"config", "frame", "workspace", "chain", "checkout"}  # whatever needs one of these knows its columns
+OF_THE_EXAMPLE = {
+    "config",
+    "frame",
+    "workspace",
+    "chain",
+    "skops_chain",
+    "checkout",
+}  # whatever needs one of these knows its columns
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -124,6 +131,12 @@ def copy_of(source: Path, target: Path) -> Workspace:
     return Workspace(target)
 
 
+def without_onnx(workspace: Workspace) -> None:
+    """Let train/model.py hand the categories to the boosting itself, which no converter knows."""
+    workspace.change("train/model.py", '[("encode", encode), (ESTIMATOR, estimator)]', "[(ESTIMATOR, estimator)]")
+    workspace.change("train/model.py", "estimator = kind(", "estimator = kind(categorical_features=categories, ")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip, aloud, what is about the bundled example where config.py describes somebody's own data."""
     try:
@@ -176,20 +189,32 @@ CHAIN: list[list[str]] = [
 ]
 
 
-@pytest.fixture(scope="session")
-def chain(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """A workspace in which the whole chain has run once; shared by all tests and workers: read it, copy it."""
-    shared = tmp_path_factory.getbasetemp()
+def once(factory: pytest.TempPathFactory, name: str, prepare: Callable[[Workspace], None]) -> Workspace:
+    """Run the whole chain in a prepared copy of the repository, once for all tests and workers."""
+    shared = factory.getbasetemp()
     if os.environ.get("PYTEST_XDIST_WORKER"):
         shared = shared.parent
-    root = shared / "chain"
-    with FileLock(shared / "chain.lock"):
+    root = shared / name
+    with FileLock(shared / f"{name}.lock"):
         if not (root / "done").exists():
             workspace = copy_of(REPOSITORY, root)
+            prepare(workspace)
             for script, ran in zip(CHAIN, workspace.run_all(*CHAIN), strict=True):
                 assert 0 == ran.code, f"{script}: {ran.err}"
             (root / "done").touch()
     return Workspace(root)
+
+
+@pytest.fixture(scope="session")
+def chain(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A workspace in which the whole chain has run once; shared by all tests and workers: read it, copy it."""
+    return once(tmp_path_factory, "chain", lambda workspace: None)
+
+
+@pytest.fixture(scope="session")
+def skops_chain(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The same for a pipeline without an ONNX form."""
+    return once(tmp_path_factory, "skops-chain", without_onnx)
 
 
 @pytest.fixture

@@ -1,9 +1,9 @@
 """Seal a fitted pipeline into the folder that is the model: its digest is the model's identity.
 
-The folder holds neither version nor run: model.onnx, contract.json (what goes in, what comes out), golden.json (rows
-made up from the contract, with the outputs of service and pipeline), drift.json (binned counts of the training rows)
-and outputs.parquet (what the pipeline gave on every test row, as it is and altered; it stays in the registry, it is
-never shipped).
+The folder holds neither version nor run: model.onnx or model.skops, contract.json (what goes in, what comes out),
+golden.json (rows made up from the contract, with the outputs of service and pipeline), drift.json (binned counts of the
+training rows) and outputs.parquet (what the pipeline gave on every test row, as it is and altered; it stays in the
+registry, it is never shipped).
 """
 
 from pathlib import Path
@@ -18,8 +18,10 @@ from sklearn.pipeline import Pipeline
 
 from serve.bundle import seal
 from serve.model import Model
+from serve.words import ONNX, SKOPS
 from train.data import Parts, as_columns, model_inputs
 from train.edges import altered, golden_rows
+from train.forms import Form, form_of
 from validation.contract import Config
 from validation.script import Refusal, to_json
 from validation.words.columns import Number, Quantity
@@ -48,31 +50,6 @@ def contract_of(config: Config) -> dict[str, Any]:
     return {"inputs": inputs, "target": target}
 
 
-def to_onnx(pipeline: Pipeline, config: Config) -> bytes:
-    """Convert a fitted pipeline to one ONNX graph with an input a column; the same pipeline gives the same bytes.
-
-    Raises Refusal when a step has no ONNX form.
-    """
-    from skl2onnx import convert_sklearn
-    from skl2onnx.common.data_types import FloatTensorType, StringTensorType
-
-    types = [
-        (column.name, (FloatTensorType if isinstance(column, Number) else StringTensorType)([None, 1]))
-        for column in config.inputs
-    ]
-    options = {} if config.target.kind == "quantity" else {id(pipeline): {"zipmap": False}}
-    try:
-        graph = convert_sklearn(pipeline, config.model.name, types, options=options)
-    except Exception as error:  # the converters raise whatever they meet
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise Refusal(f"train/model.py: the pipeline has no ONNX form: {first}") from error
-    # The converter lists the operator sets in the order of a Python set, another one in each process
-    operators = sorted(graph.opset_import, key=lambda operator: str(operator.domain))
-    del graph.opset_import[:]
-    graph.opset_import.extend(operators)
-    return bytes(graph.SerializeToString())
-
-
 def fitted_outputs(pipeline: Pipeline, rows: pd.DataFrame, config: Config) -> npt.NDArray[np.float64]:
     """Score model inputs with the fitted pipeline: shape (rows, labels), or (rows, 1) for a quantity."""
     if config.target.kind == "quantity":
@@ -80,12 +57,14 @@ def fitted_outputs(pipeline: Pipeline, rows: pd.DataFrame, config: Config) -> np
     return np.asarray(pipeline.predict_proba(rows), dtype="float64")
 
 
-def seal_model(folder: Path, pipeline: Pipeline, parts: Parts, config: Config) -> str:
-    """Write the model folder and seal it; return its digest.
+def seal_model(folder: Path, pipeline: Pipeline, parts: Parts, config: Config) -> tuple[str, Form]:
+    """Write the model folder and seal it; return its digest, and the form in which the model serves.
 
-    Raises Refusal when the ONNX graph and the pipeline disagree by more than PARITY, or on one label, anywhere.
+    Raises Refusal when the pipeline has no form that serves, or what serves and the pipeline disagree by more than
+    PARITY, or on one label, anywhere.
     """
-    (folder / "model.onnx").write_bytes(to_onnx(pipeline, config))
+    form = form_of(pipeline, config)
+    form.write(folder)
     (folder / "contract.json").write_text(to_json(contract_of(config)))
     rows, kinds = golden_rows(config)
     golden = pd.DataFrame(rows, columns=[column.name for column in config.inputs]).astype("object")
@@ -107,20 +86,23 @@ def seal_model(folder: Path, pipeline: Pipeline, parts: Parts, config: Config) -
     (folder / "golden.json").write_text(to_json(content | {"outputs": served_golden.tolist()}))
     (folder / "drift.json").write_text(to_json(drift_reference(model, parts.train, config)))
     write_outputs(folder / "outputs.parquet", parts.test.index, outputs)
-    return seal(folder)
+    return seal(folder), form
 
 
 def prove(model: Model, served: npt.NDArray[Any], fitted: npt.NDArray[Any], where: str, config: Config) -> None:
     """Raise Refusal unless service and pipeline agree within PARITY and on every label."""
     if served.shape != fitted.shape or (model.labels and served.shape[1] != len(model.labels)):
-        raise Refusal(f"train/model.py: the pipeline gives outputs of shape {fitted.shape}, the graph {served.shape}")
+        raise Refusal(f"train/model.py: the pipeline gives outputs of shape {fitted.shape}, the service {served.shape}")
     gap = np.abs(served - fitted) / model.target.get("range", 1.0)
     flipped = int((model.choices(served) != model.choices(fitted)).sum())
     if not (gap.size and np.isfinite(gap).all() and gap.max() <= config.parity and flipped == 0):
         worst = gap.max() if np.isfinite(gap).all() and gap.size else float("nan")
+        form, way = ("ONNX", f'that converts exactly, or set runtime="{SKOPS}" in MODEL')
+        if model.runtime != ONNX:
+            form, way = ("skops", "whose outputs hang on nothing but its inputs")
         raise Refusal(
-            f"train/model.py: ONNX and scikit-learn disagree on {where}: by {worst:.3g} at most (PARITY allows"
-            f" {config.parity:g}), {flipped} labels differ; build a pipeline that converts exactly"
+            f"train/model.py: {form} and scikit-learn disagree on {where}: by {worst:.3g} at most (PARITY allows"
+            f" {config.parity:g}), {flipped} labels differ; build a pipeline {way}"
         )
 
 

@@ -1,4 +1,4 @@
-"""Stage 2: fit the model, prove its ONNX form, seal it, register it as a new version with alias `challenger`.
+"""Stage 2: fit the model, prove the form in which it serves, seal it, register it; it has the alias `challenger`.
 
 Usage: python -m train.fit
        python -m train.fit --reproduce N|champion
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from serve.bundle import KEPT_BACK
+from serve.runtime import NOTES
 from train import following, kept, registry
 from train.source import data_digest
 from train.travel import ledger
@@ -46,6 +47,7 @@ AROUND = (
     "train/server.py",
     "train/view.py",
     "validation/code.py",
+    "validation/words/deploy.py",
     "validation/words/expectations.py",
     "validation/words/limits.py",
     "validation/words/rules.py",
@@ -87,15 +89,17 @@ def fit(config: Config, data: str, mark: str, again: Sequence[Version] = ()) -> 
         raise Refusal(f"no training row holds the label {', '.join(absent)}; mend TARGET in config.py, or the data")
     pipeline = fit_recipe(parts.train, outcome, config)
     seconds = time.monotonic() - started
-    log(f"fitted in {seconds:.1f} s; proving its ONNX form")
+    log(f"fitted in {seconds:.1f} s; proving the form in which it serves")
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        identity = seal_model(folder, pipeline, parts, config)
+        identity, form = seal_model(folder, pipeline, parts, config)
+        if form.why:
+            log(f"RUNTIME {form.runtime}: {form.why}. {NOTES[form.runtime]}; see docs/adopt.md, section 5")
         for known in again:
             if known.digest == identity:
                 kept.complete(known, folder)
                 return known.number
-        libraries = ("scikit-learn", "skl2onnx", "onnxruntime", "numpy", "pandas")
+        libraries = ("scikit-learn", "skl2onnx", "onnxruntime", "skops", "numpy", "pandas")
         environment = {f"library.{name}": version(name) for name in libraries}
         run = Run(
             parameters={
@@ -126,6 +130,7 @@ def fit(config: Config, data: str, mark: str, again: Sequence[Version] = ()) -> 
         named = ("commit", "data-digest", "lock-digest", FINGERPRINT)
         tags = {
             DIGEST: identity,
+            **form.tags(),
             "test-part": file_digest(config.split.test_part),
             "platform": machine(),
             **{name: run.tags[name] for name in named},

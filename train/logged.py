@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from serve.bundle import read_json
+from serve.runtime import model_file, runtime_of
+from serve.words import SKOPS
 from train.view import Run
 
 
@@ -16,16 +18,32 @@ def data_set(run: Run) -> Any:
 
 
 def log_model(mlflow: Any, folder: Path) -> str:
-    """Store the folder as an ONNX model of MLflow, the sealed files beside MLflow's own; return the model's id."""
-    import onnx
+    """Store the folder as a model of MLflow, the sealed files beside MLflow's own; return the model's id."""
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
 
     inputs = read_json(folder / "contract.json")["inputs"]
     kinds = {"number": "float", "category": "string"}
     signature = ModelSignature(Schema([ColSpec(kinds[spec["type"]], spec["name"]) for spec in inputs]))
-    graph = onnx.load(folder / "model.onnx")
-    # Requirements are named: MLflow would start a process that imports everything to guess them
-    info = mlflow.onnx.log_model(graph, name="model", signature=signature, pip_requirements=["onnxruntime"])
+    log = _log_pipeline if runtime_of(folder) == SKOPS else _log_graph
+    info = log(mlflow, model_file(folder), name="model", signature=signature)
     mlflow.MlflowClient().log_model_artifacts(info.model_id, str(folder))
     return str(info.model_id)
+
+
+# Requirements are named: MLflow would start a process that imports everything to guess them
+def _log_graph(mlflow: Any, file: Path, **named: Any) -> Any:
+    import onnx
+
+    return mlflow.onnx.log_model(onnx.load(file), pip_requirements=["onnxruntime"], **named)
+
+
+def _log_pipeline(mlflow: Any, file: Path, **named: Any) -> Any:
+    from serve.skops.pipeline import load
+    from serve.skops.trusted import TRUSTED
+
+    needed = ["pandas", "scikit-learn", "skops"]
+    types = list(TRUSTED)
+    return mlflow.sklearn.log_model(
+        load(file), serialization_format="skops", skops_trusted_types=types, pip_requirements=needed, **named
+    )

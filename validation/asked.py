@@ -10,7 +10,7 @@ from validation.words.settings import in_force
 
 NOTHING_FLIPS = Bound(at_most=0)
 BATCH = 1000  # rows
-SIZE, ROW, BATCHES = "bytes of the graph", "time to score one row", f"time a row in batches of {BATCH}"
+SIZE, ROW, BATCHES = "bytes of the model", "time to score one row", f"time a row in batches of {BATCH}"
 
 
 def asked(gate: str, config: Config) -> list[tuple[str, Bound]]:

@@ -1,7 +1,7 @@
 """The contract: config.py read whole and checked against itself (stdlib only).
 
 Everything else is derived from it: the pandera schema, the data-set expectations, the preprocessing, the inputs of the
-ONNX graph, the request type of the service.
+model, the request type of the service.
 """
 
 import dataclasses
@@ -29,6 +29,7 @@ from validation.words.behaviours import (
 )
 from validation.words.bounds import Gate
 from validation.words.columns import Binary, Category, Classes, Column, Number, Quantity, Target
+from validation.words.deploy import Deploy
 from validation.words.expectations import Determines, Duplicates, Expectation, MissingShare, Resembles, Rows, Share
 from validation.words.limits import check_limits
 from validation.words.names import check_names
@@ -43,6 +44,7 @@ __all__ = [
     "Classes",
     "Config",
     "Cost",
+    "Deploy",
     "Determines",
     "Direction",
     "Duplicates",
@@ -99,6 +101,7 @@ class Config:
     service: Service
     prediction_log: PredictionLog
     image: Image
+    deploy: Deploy
     changed: tuple[str, ...] = ()  # against the commit that a proposal is judged beside; config.py does not set it
 
     @property

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from serve.bundle import BundleError
+from serve.bundle import BundleError, OtherLibraryError
 from serve.model import Model
 from train.data import Parts, as_columns, load, model_inputs, outcomes, split
 from validation.contract import Config
@@ -31,10 +31,12 @@ class Judged:
 def open_model(folder: Path) -> Model:
     """Open a sealed model folder.
 
-    Raises Refusal when it is damaged.
+    Raises Refusal when it is damaged, OtherLibraryError when its library is here in another version, and cannot.
     """
     try:
         return Model(folder)
+    except OtherLibraryError:
+        raise
     except BundleError as error:
         raise Refusal(str(error)) from None
 
@@ -56,9 +58,16 @@ class UnlikeError(Exception):
 def judge_rows(folder: Path, rows: pd.DataFrame, config: Config) -> Judged:
     """Score rows with a sealed model, which may see columns that are hidden from newer ones.
 
-    Raises UnlikeError when it takes a column that these data do not have, or predicts another target.
+    Raises UnlikeError when it takes a column that these data do not have, or predicts another target, or was written
+    by a version of scikit-learn that the lock no longer holds and that of now cannot run it.
     """
-    model = open_model(folder)
+    try:
+        return _judged(open_model(folder), rows, config)
+    except OtherLibraryError as error:
+        raise UnlikeError(f"made with another version of its library ({error})") from None
+
+
+def _judged(model: Model, rows: pd.DataFrame, config: Config) -> Judged:
     declared = {column.name: column for column in config.features}
     kinds = {column.name: "number" if isinstance(column, Number) else "category" for column in config.features}
     unlike = [spec["name"] for spec in model.inputs if kinds.get(spec["name"]) != spec["type"]]

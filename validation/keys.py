@@ -23,7 +23,7 @@ BOUNDS: dict[str, Callable[[Config], Any]] = {
         config.seed,
     ),
     "behaviour": lambda config: (config.behaviour, config.seed),
-    "parity": lambda config: (config.parity, config.cost, config.seed),
+    "parity": lambda config: (config.parity, config.cost, config.seed, config.model.runtime),
 }
 DATA_GATES = ("schema", "dataset")
 MODEL_GATES = ("performance", "fairness", "behaviour", "parity")

@@ -6,7 +6,7 @@ Writes  build/verdicts/parity.json.
 Exits   0 they agree, 1 they do not, 2 used or set up wrongly, 3 the outside failed.
 
 The sets: every test row as it is, in another order, with a value missing, with one never seen; and the golden rows,
-which are made up from the contract (its limits, missing values, unseen categories). The graph is timed in turns with
+which are made up from the contract (its limits, missing values, unseen categories). The model is timed in turns with
 the champion's, in one process.
 """
 

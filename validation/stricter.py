@@ -20,6 +20,8 @@ SMALLER = {
     *("at_most", "lose_at_most", "tolerate", "slack", "loss_at_most", "min_rows"),
     *("max_bytes", "slower_at_most", "min_positives", "min_negatives"),
     *("max_mb", "max_own_mb", "ready_seconds"),
+    *("canary_share", "false_alarms", "error_rate_worse_by", "refused_worse_by", "slower_times", "slower_by"),
+    *("felt_seconds", "slow_seconds", "predictions_shift"),
 }
 LARGER = {"at_least"}
 WORDS = {"why", "must_judge"}
@@ -55,12 +57,15 @@ def stricter(head: "Config", base: "Config") -> "Config":
     ]
     if gone:
         told.append(f"GROUPS.must_judge no longer names {', '.join(gone)}; it is judged all the same")
+    if head.model.runtime != base.model.runtime:
+        told.append(f"MODEL: runtime became {head.model.runtime}, it was {base.model.runtime}; its pace is its own")
     groups = dataclasses.replace(_merged("GROUPS", head.groups, base.groups, told), must_judge=must)
     return dataclasses.replace(
         merged,
         groups=groups,
         cost=_merged("COST", head.cost, base.cost, told),
         image=_merged("IMAGE", head.image, base.image, told),
+        deploy=_merged("DEPLOY", head.deploy, base.deploy, told),
         parity=_smaller("PARITY", head.parity, base.parity, told),
         looks=_smaller("LOOKS", head.looks, base.looks, told),
         waivers=_waivers(head, base, told),

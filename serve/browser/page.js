@@ -25,12 +25,14 @@ function head({ release, target }) {
     ["bundle", release.bundle_digest],
     ["commit", release.commit],
     ["run", release.run_id],
+    ["runtime", release.runtime],
   ];
   return el(
     "div.head",
     {},
     el("h1", {}, release.model, " ", el("span.chip", {}, `version ${release.model_version}`)),
     el("p.lead", {}, `Predicts ${target.name}: ${said}.`),
+    release.runtime_note ? el("p.note", { id: "runtime" }, `Not served as an ONNX graph${release.runtime_why ? `: ${release.runtime_why}` : ""}. ${release.runtime_note}.`) : null,
     el(
       "dl.digests",
       {},

@@ -1,8 +1,9 @@
 """Run a job: read chunks in order, score them on all cores, write them in order; memory does not grow with the rows."""
 
+import datetime
 import hashlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -10,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy
-import onnxruntime
 import pyarrow as pa
 
 from serve.bulk.parts import Parts, finished, now, opened
@@ -31,8 +31,23 @@ class Job:
     output: Place
     rejects: Place
     kept: tuple[str, ...] | None = ()
-    threads: int = 1
     rejected_at_most: float = 1.0  # a share of the rows; beyond, there is no output
+
+
+Score = Callable[[pa.Table, int], tuple[pa.Table, pa.Table]]  # a chunk and the number of its first row, see Scorer
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Where chunks are scored: `threads` at once; `scorer` makes what scores one, see `here`."""
+
+    threads: int
+    scorer: Callable[[Bundle, Sequence[str], datetime.datetime, Mapping[str, str]], Score]
+
+
+def here(threads: int) -> Engine:
+    """Score in this process, on so many threads."""
+    return Engine(threads, lambda bundle, kept, begun, _: Scorer(bundle, kept, begun).score)
 
 
 @dataclass
@@ -56,7 +71,14 @@ def home(output: Place) -> Path:
     return output.path.with_name(f".{output.path.name}.parts")
 
 
-def run(bundle: Bundle, job: Job, say: Callable[[str], None], show: Callable[[int, int | None], None]) -> Counts:
+def libraries_of(bundle: Bundle) -> dict[str, str]:
+    """Name the versions of the libraries that the outputs of a bundle hang on, here."""
+    return {"numpy": numpy.__version__, "pyarrow": pa.__version__, **bundle.model.session.libraries}
+
+
+def run(
+    bundle: Bundle, job: Job, engine: Engine, say: Callable[[str], None], show: Callable[[int, int | None], None]
+) -> Counts:
     """Score a table into output and reject file; `show` is told how many rows are done, and how many there are.
 
     Where a killed run of the same job left parts, goes on behind them. Too large a share of rejects leaves the output
@@ -65,17 +87,21 @@ def run(bundle: Bundle, job: Job, say: Callable[[str], None], show: Callable[[in
     source = find(job.source, bundle.model.inputs, job.kept)
     if source.ignored:
         say(f"{job.source}: the model takes no column {', '.join(source.ignored)}; --keep takes columns along")
-    Scorer(bundle, source.kept, now())  # names that collide are refused before any work
+    # names that collide are refused before any work
+    scored, rejected = Scorer(bundle, source.kept, now()).score(pa.Table.from_batches([], source.schema), 0)
+    libraries = libraries_of(bundle)
     described = {
         "source": job.source.identity(),
         "bundle": bundle.digest,
         "kept": list(source.kept),
         "suffixes": [job.output.suffix, job.rejects.suffix],
         "chunk": CHUNK,
-        "libraries": {module.__name__: module.__version__ for module in (numpy, onnxruntime, pa)},
+        "libraries": libraries,
     }
     with opened(home(job.output), described) as parts:
-        counts = _score(Scorer(bundle, source.kept, parts.begun), source, job, parts, show)
+        score = engine.scorer(bundle, source.kept, parts.begun, libraries)
+        ends = ((job.output, scored.schema), (job.rejects, rejected.schema))
+        counts = _score(score, engine.threads, source, ends, parts, show)
         if counts.resumed:
             say(
                 f"{counts.resumed} rows were scored by a run that was killed, begun {parts.begun:%Y-%m-%d %H:%M:%S} UTC"
@@ -96,20 +122,26 @@ def _assembled(parts: Parts, target: Place) -> Path:
     return target.path.with_name(f".{target.path.name}.partial")
 
 
-def _score(scorer: Scorer, source: Source, job: Job, parts: Parts, show: Callable[[int, int | None], None]) -> Counts:
+def _score(
+    score: Score,
+    threads: int,
+    source: Source,
+    ends: Sequence[tuple[Place, pa.Schema]],
+    parts: Parts,
+    show: Callable[[int, int | None], None],
+) -> Counts:
+    """Score the chunks that are no part yet, and write all of them in order; `ends` are output and reject file."""
     counts = Counts()
     waiting: deque[tuple[int, Future[None]]] = deque()
-    scored, rejected = scorer.score(pa.Table.from_batches([], source.schema), 0)
     with ExitStack() as stack:
-        pool = stack.enter_context(ThreadPoolExecutor(job.threads))
+        pool = stack.enter_context(ThreadPoolExecutor(threads))
         stack.callback(pool.shutdown, wait=True, cancel_futures=True)
-        targets = ((job.output, scored.schema), (job.rejects, rejected.schema))
         good, bad = (
-            stack.enter_context(writer(_assembled(parts, target), target.suffix, schema)) for target, schema in targets
+            stack.enter_context(writer(_assembled(parts, target), target.suffix, schema)) for target, schema in ends
         )
 
         def compute(number: int, chunk: pa.Table) -> None:
-            parts.keep(number, *scorer.score(chunk, number * CHUNK))
+            parts.keep(number, *score(chunk, number * CHUNK))
 
         def take() -> None:
             number, future = waiting.popleft()
@@ -129,7 +161,7 @@ def _score(scorer: Scorer, source: Source, job: Job, parts: Parts, show: Callabl
                 waiting.append((number, done))
             else:
                 waiting.append((number, pool.submit(compute, number, chunk)))
-            if len(waiting) > WAITING * job.threads:
+            if len(waiting) > WAITING * threads:
                 take()
         while waiting:
             take()

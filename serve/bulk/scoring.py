@@ -14,7 +14,7 @@ from serve.bulk.errors import InputError
 from serve.loaded import Bundle
 from serve.model import Model, Outputs
 
-SCORED_TOGETHER = 8_192  # rows the graph computes at once: its one-hot matrix stays in the processor's cache
+SCORED_TOGETHER = 8_192  # rows computed at once: a graph's one-hot matrix stays in the processor's cache
 STAMP = pa.timestamp("s", tz="UTC")
 
 

@@ -6,6 +6,7 @@ but its counts. Until they are counted, at most PENDING_ROWS rows (or one batch 
 
 import mmap
 import threading
+import time
 from collections import Counter
 from collections.abc import Sequence
 from itertools import chain
@@ -22,6 +23,7 @@ PENDING_ROWS = 2048  # about a millisecond of counting, between replies
 PENDING_TIMES = 2048
 
 Cells = npt.NDArray[np.float64]
+Batch = tuple[npt.NDArray[np.float32], Values, npt.NDArray[Any]]  # as `Counts.later` takes it
 
 
 class Counts:
@@ -33,11 +35,12 @@ class Counts:
 
     def __init__(self, layout: Layout, workers: int = 1, before: "Counts | None" = None) -> None:
         self.layout = layout
+        self.since: float = before.since if before else time.time()  # one for all workers, which are forked later
         self._common: Cells = before._common if before else _shared(workers, layout.common)
         self._all = _shared(workers, layout.size)  # the common cells of this one are not used
         self._cells = self._common.data.cast("B").cast("d")
         self._lock = threading.Lock()  # large requests are scored, and kept for counting, on threads
-        self._pending: list[tuple[Values, npt.NDArray[Any]]] = []
+        self._pending: list[Batch] = []
         self._rows = 0
         self._times: list[float] = []
         self._answers = {(name, status): layout.answer(name, status) for name in PROTOCOLS for status in STATUSES}
@@ -84,10 +87,10 @@ class Counts:
         """Tell the bytes of the spool, which is one for all workers: the first one's cell says it."""
         self._cells[self.layout.log + LOG.index("waiting")] = size
 
-    def later(self, columns: Values, outputs: npt.NDArray[Any]) -> None:
-        """Keep what was scored until it is counted."""
+    def later(self, numbers: npt.NDArray[np.float32], columns: Values, outputs: npt.NDArray[Any]) -> None:
+        """Keep what was scored until it is counted: the block of `Model.numbers`, all columns, and the outputs."""
         with self._lock:
-            self._pending.append((columns, outputs))
+            self._pending.append((numbers, columns, outputs))
             self._rows += len(outputs)
 
     @property
@@ -117,18 +120,19 @@ class Counts:
         self._ours[start : start + len(SECONDS) + 1] += _binned(times, SECONDS, "left")
         self._ours[self.layout.seconds_sum] += times.sum()
 
-    def _add_rows(self, pending: list[tuple[Values, npt.NDArray[Any]]]) -> None:
+    def _add_rows(self, pending: list[Batch]) -> None:
         layout, mine = self.layout, self._mine
-        outputs = np.concatenate([each for _, each in pending])
+        outputs = np.concatenate([each for _, _, each in pending])
+        numbers = iter(np.concatenate([each for each, _, _ in pending], axis=1))
         self._ours[layout.rows] += len(outputs)
         for place, column in enumerate(layout.columns):
-            told = chain.from_iterable(columns[place] for columns, _ in pending)
             if column.number:
-                values = np.array(list(told), dtype="float32")
+                values = next(numbers)
                 present = values[~np.isnan(values)]
                 mine[column.missing] += len(values) - len(present)
                 mine[column.start : column.missing] += _binned(present, column.edges, "right")
             else:
+                told = chain.from_iterable(columns[place] for _, columns, _ in pending)
                 self._add_categories(column, Counter(told))
         scores = outputs[:, -1]
         inner = layout.output_edges[1:-1]

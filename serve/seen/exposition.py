@@ -23,6 +23,9 @@ class _Collector(Collector):
         info = GaugeMetricFamily("model_info", "The model in service", labels=["model", "version", "digest"])
         info.add_metric([str(self._release[key]) for key in ("model", "model_version", "model_digest")], 1)
         yield info
+        yield GaugeMetricFamily(
+            "process_start_time_seconds", "Since when it counts, in seconds since 1970", value=self._counts.since
+        )
         yield GaugeMetricFamily("predict_in_flight", "Requests under way", value=cells[layout.in_flight])
         yield CounterMetricFamily("predict_rows", "Rows scored", value=cells[layout.rows])
         yield _histogram("predict_seconds", "Time to answer, in seconds", SECONDS, cells, layout.seconds)

@@ -75,8 +75,9 @@ class Batcher:
 
     def scored(self, columns: Values, marks: Sequence[tuple[str, int]]) -> Scored:
         """Score columns at once, on whatever thread this is; `marks` tells the requests that they are of, in order."""
-        outputs = self._model.run(self._model.feeds(columns))
-        self._counts.later(columns, outputs)
+        numbers = self._model.numbers(columns)
+        outputs = self._model.run(self._model.tensors(numbers, columns))
+        self._counts.later(numbers, columns, outputs)
         if self._log is not None:
             self._log(columns, outputs, marks)
         return Scored(self._model, outputs)

@@ -11,7 +11,6 @@ from serve.wire.protocol import Asked, Protocol, many, only, parsed, plain
 from serve.wire.scored import Scored, Templates
 
 NUMBERS = {"FP16", "FP32", "FP64", "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64"}
-PLATFORM = "onnx_onnxv1"
 _encode = msgspec.json.encode
 
 
@@ -30,7 +29,7 @@ def metadata(name: str, version: int, model: Model) -> dict[str, Any]:
         {"name": spec["name"], "datatype": "FP32" if spec["type"] == "number" else "BYTES", "shape": [-1]}
         for spec in model.inputs
     ]
-    described = {"name": name, "versions": [str(version)], "platform": PLATFORM}
+    described = {"name": name, "versions": [str(version)], "platform": model.session.platform}
     return described | {"inputs": inputs, "outputs": outputs_of(model.target)}
 
 

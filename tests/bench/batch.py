@@ -54,13 +54,13 @@ def rows_in(path: Path, data: Path, rows: int) -> None:
 
 def by_batch(bundle: Path, source: Path, output: Path, threads: int) -> Callable[[], Any]:
     """Score by the product."""
-    from serve.bulk.job import Job, run
+    from serve.bulk.job import Job, here, run
     from serve.bulk.place import Place
     from serve.loaded import Bundle
 
     loaded = Bundle(bundle)
     places = (Place(str(path)) for path in (source, output, output.with_suffix(".rejects.parquet")))
-    return lambda: run(loaded, Job(*places, threads=threads), say, lambda done, total: None)
+    return lambda: run(loaded, Job(*places), here(threads), say, lambda done, total: None)
 
 
 def by_floor(bundle: Path, source: Path, output: Path, threads: int) -> Callable[[], Any]:

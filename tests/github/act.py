@@ -98,12 +98,19 @@ def copy_tree(target: Path) -> Path:
 
 
 def approved(checkout: Path, forge: str) -> Path:
-    """Let promotion ask the API at `forge` who approved; act knows the platform's own address only."""
+    """Let promotion ask the API at `forge` who approved, and the doctor what there is.
+
+    Act knows the platform's own address only.
+    """
     path = checkout / ".github/workflows/stage-5-deploy.yml"
     before, step, after = path.read_text().rpartition("          MODEL_VERSION:")
     assert "train.promote" in after
     place = f"          GITHUB_API_URL: {forge}\n          GITHUB_REPOSITORY: owner/name\n"
     path.write_text(before + place + step + after)
+    path = checkout / ".github/workflows/doctor.yml"
+    before, token, after = path.read_text().partition('GITHUB_TOKEN: "${{ github.token }}"')
+    assert "infra.doctor" in after
+    path.write_text(f'{before}{token}, GITHUB_API_URL: "{forge}", GITHUB_REPOSITORY: owner/name{after}')
     return checkout
 
 

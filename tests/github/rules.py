@@ -29,6 +29,9 @@ SERVER = "  MLFLOW_TRACKING_URI: ${{ github.event_name != 'pull_request' && vars
 WRITERS = {"claim.yml", "record.yml", "stage-5-deploy.yml", "rollback.yml"}  # what pushes to the registry's branch
 MAY_WRITE = {("contents", "write"), ("contents", "read"), ("actions", "read")}  # what a writer may ask for
 MAY_FOLLOW = {("contents", "read"), ("actions", "read"), ("pull-requests", "write")}  # what a follower may ask for
+LOOKER = "doctor.yml"  # what tells of the place, by all that a job's token may see of it
+MAY_LOOK = {("contents", "read"), ("actions", "read"), ("packages", "read")}
+ADVICE = "doctor"  # the job that may stand behind all-green: what it finds is no fault of a commit
 MODES = {"reproduce"}  # flags that make a script do another thing: a job may have their word
 GATING = {"push", "pull_request"}  # events whose checks stand at a commit or proposal; a schedule gates nothing
 PLATFORM_JOBS = {"tests", "image", "all-green"}  # their word is make's or the platform's, not a script's
@@ -116,7 +119,7 @@ def reads_no_secret(tree: Tree) -> Iterator[str]:
     """The chain needs no secret but the login of a team's server, where it has one; nothing inherits all of them."""
     for path, text in tree.texts.items():
         text = HELD.sub("", LOGIN.sub("", text))
-        trusted = {*tree.followers, *WRITERS, f"{ACTIONS}registry/action.yml"}
+        trusted = {*tree.followers, *WRITERS, LOOKER, f"{ACTIONS}registry/action.yml"}
         own = r"" if path.removeprefix(WORKFLOWS) in trusted else r"|github\.token"
         if path.endswith(".yml") and re.search(rf"\bsecrets\b{own}", re.sub(r"#.*", "", text)):
             yield f"{path}: reads a secret"
@@ -162,7 +165,7 @@ def ends(tree: Tree) -> Iterator[str]:
 
 @rule
 def asks_for_little(tree: Tree) -> Iterator[str]:
-    """A file grants nothing; a job grants `contents: read` at most, a writer a push, a follower a comment."""
+    """A file grants nothing; a job `contents: read` at most, a writer a push, a follower a comment, LOOKER a look."""
     for name, workflow in tree.workflows.items():
         if workflow.get("permissions") != {}:
             yield f"{name}: the file itself grants permissions"
@@ -170,6 +173,7 @@ def asks_for_little(tree: Tree) -> Iterator[str]:
         for scope, level in _granted(job).items():
             writes = name in WRITERS or called(job) in WRITERS
             may = MAY_FOLLOW if name in tree.followers else MAY_WRITE if writes else {("contents", "read")}
+            may = MAY_LOOK if LOOKER in (name, called(job)) else may
             if (scope, level) not in may:
                 yield f"{name}, {job_id}: asks for {scope}: {level}"
 
@@ -323,12 +327,16 @@ def has_one_word(tree: Tree) -> Iterator[str]:
 # --- the end ---------------------------------------------------------------------------------------------------------
 @rule
 def is_all_green(tree: Tree) -> Iterator[str]:
-    """The last job of an entry file that gates always runs, needs every other job, and wants success from each."""
+    """The verdict of an entry file that gates always runs, needs every other job, and wants success from each.
+
+    Behind it stands nothing but advice.
+    """
     for name, workflow in tree.entries.items():
         if not GATING & set(workflow["on"]):
             continue
         last = workflow["jobs"].get("all-green", {})
-        others = sorted(set(workflow["jobs"]) - {"all-green"})
+        behind = {ADVICE} if listed(workflow["jobs"].get(ADVICE, {}).get("needs")) == ["all-green"] else set()
+        others = sorted(set(workflow["jobs"]) - {"all-green"} - behind)
         if last.get("if") != "always()" or sorted(listed(last.get("needs"))) != others:
             yield f"{name}, all-green: has to run always, after {', '.join(others)}"
         step = (last.get("steps") or [{}])[0]

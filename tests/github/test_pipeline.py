@@ -9,6 +9,7 @@ import pandas
 import pytest
 
 from tests.github.act import Run, approved, copy_tree
+from tests.infra.examined import recorded
 from tests.infra.fake_forge import FakeForge, serving
 
 pytestmark = pytest.mark.act
@@ -17,6 +18,7 @@ GATES = ("performance", "fairness", "behaviour", "parity")
 STAGE_1 = {"tests": "success", "data/schema": "success", "data/dataset": "success"}
 JUDGED = dict.fromkeys((f"gates/{gate}" for gate in (*GATES, "report")), "success")
 LATER = ("train/fit", "claim/claim", "record/record", "image/image", "deploy/deploy", "deploy/promote", "all-green")
+LATER += ("doctor/doctor",)
 VERDICTS = {f"verdict-{gate}" for gate in ("schema", "dataset", *GATES)}
 
 
@@ -39,10 +41,12 @@ def test_commits_follow_each_other_and_the_button_goes_back(
 ) -> None:
     """A good commit is judged, served and promoted; the next is compared with it; rollback.yml puts it back.
 
+    At the end the doctor tells what the repository, a fork of which a job may see little, lacks; nothing of it is red.
+
     Runs share nothing but the repository: the second finds the champion on the branch that the first one began.
     """
     remote = tmp_path / "owner/name.git"
-    with serving(FakeForge()) as forge:
+    with serving(FakeForge(replies=recorded("job-of-a-fork"))) as forge:
         run = act(approved(checkout, forge.url), "pipeline.yml", "push")
         good = dict.fromkeys((*STAGE_1, *JUDGED, *LATER), "success")
         assert (0, good) == (run.code, run.jobs)
@@ -55,7 +59,12 @@ def test_commits_follow_each_other_and_the_button_goes_back(
         for job in ("data/schema", "data/dataset", *JUDGED, "record/record", "deploy/deploy"):
             assert "|" in run.summaries[job], f"{job} wrote no table"
         assert "| none | version 1 |" in run.summaries["deploy/promote"]
+        assert (
+            "| schedules | missing: no schedule runs: monitor.yml (disabled fork) |" in run.summaries["doctor/doctor"]
+        )
+        assert "cannot see: this token may not see it | on a laptop" in run.summaries["doctor/doctor"]
         built = {"context": ".", "file": "serve/Dockerfile", "push": "false", "load": "true", "tags": "service:1"}
+        built |= {"build-args": "LIBRARIES=serve/requirements.txt"}
         assert ["docker/setup-buildx-action", "docker/build-push-action"] == [call["action"] for call in run.calls]
         assert built.items() <= {key.lower(): value for key, value in run.calls[1]["with"].items()}.items()
 

@@ -22,6 +22,7 @@ DEPLOY = ".github/workflows/stage-5-deploy.yml"
 
 COMMENT = ".github/workflows/report-comment.yml"
 MONITOR = ".github/workflows/monitor.yml"
+DOCTOR = ".github/workflows/doctor.yml"
 ROLLBACK = ".github/workflows/rollback.yml"
 
 # Each rule's flaws: the file, what is changed in it, and the finding. The rest of the real tree stays as it is.
@@ -119,6 +120,7 @@ FLAWS: dict[str, list[tuple[str, str, str, str]]] = {
         ),
         (PIPELINE, r"secrets: \{ .*", "secrets:  inherit", "pipeline.yml: reads a secret"),
         (COMMENT, r"\$\{\{ github.token \}\}", "${{ secrets.TOKEN }}", "report-comment.yml: reads a secret"),
+        (DOCTOR, r"\$\{\{ github.token \}\}", "${{ secrets.TOKEN }}", "doctor.yml: reads a secret"),
     ],
     "hands_no_pull_request_the_server": [
         (
@@ -167,6 +169,9 @@ FLAWS: dict[str, list[tuple[str, str, str, str]]] = {
     ],
     "asks_for_little": [
         (ROLLBACK, r"contents: write", "actions: write", "rollback.yml, rollback: asks for actions: write"),
+        (DOCTOR, r"packages: read", "packages: write", "doctor.yml, doctor: asks for packages: write"),
+        (PIPELINE, r"packages: read", "packages: write", "pipeline.yml, doctor: asks for packages: write"),
+        (DATA, r"contents: read", "packages: read", "stage-1-data.yml, schema: asks for packages: read"),
         (COMMENT, r"contents: read", "contents: write", "report-comment.yml, comment: asks for contents: write"),
         (COMMENT, r"actions: read", "actions: write", "report-comment.yml, comment: asks for actions: write"),
         (PIPELINE, r"permissions: \{\}", "permissions: { contents: read }", "pipeline.yml: the file itself grants"),
@@ -229,7 +234,7 @@ FLAWS: dict[str, list[tuple[str, str, str, str]]] = {
         ),
     ],
     "hands_over_what_is_asked": [
-        (PIPELINE, r" +environment: local\n", "", "pipeline.yml, deploy: does not hand over environment"),
+        (PIPELINE, r", environment: local", "", "pipeline.yml, deploy: does not hand over environment"),
         (PIPELINE, r"environment: local", "environ: local", "pipeline.yml, deploy: hands over environ,"),
         (TRAIN, r"mode: save", "mode: safe", "fit: the registry knows fetch, push, save and restore, not safe"),
         (TRAIN, r"mode: save, name", "name", "fit: does not hand over mode"),
@@ -276,6 +281,8 @@ FLAWS: dict[str, list[tuple[str, str, str, str]]] = {
             r"\1]",
             "pipeline.yml, all-green: has to run always, after claim, data, deploy,",
         ),
+        (PIPELINE, r"needs: all-green", "needs: deploy", "has to run always, after claim, data, deploy, doctor,"),
+        (PIPELINE, r"  doctor:\n", "  advice:\n", "has to run always, after advice, claim,"),
         (PULL_REQUEST, r".*needs.gates.result.*\n", "", "pull-request.yml, all-green: does not ask each job"),
         (PULL_REQUEST, r"needs.gates.result ==", "needs.gates.result !=", "does not ask each job"),
         (PULL_REQUEST, r"(?s)  all-green:.*", "", "pull-request.yml, all-green: has to run always"),

@@ -17,9 +17,10 @@ import pytest
 
 from infra import bundle, deploy, host, machine, noted, process, rollback
 from infra import place as places
+from infra import trial as trials
 from infra.containers import Containers
 from infra.supervised import Supervised
-from serve import smoke
+from infra.trial import Trial
 from serve.bundle import seal
 from tests import kept
 from train import embedded, following, registry
@@ -33,14 +34,14 @@ FAKE = (sys.executable, str(pathlib.Path(__file__).with_name("fake_service.py"))
 
 
 @pytest.fixture
-def replay():
-    """Compare the one output of the fake service with the golden one, 1."""
+def trial():
+    """Compare the one output of the fake service with the golden one, 1; it has no /metrics to bake by."""
 
     def compare(url, folder):
         output = httpx.get(f"{url}/predict", timeout=5, trust_env=False).json()["output"]
         return [] if output == 1 else [f"row 1: {output} instead of 1"]
 
-    return compare
+    return Trial(compare, None)
 
 
 @pytest.fixture
@@ -113,11 +114,12 @@ def _version(line):
 
 
 @pytest.fixture
-def ways(store, supervised, replay, monkeypatch):
+def ways(store, supervised, trial, monkeypatch):
     """Run the scripts themselves in this process, in a home of the test's own, with the fake service."""
     monkeypatch.setenv("GATEHOUSE_HOME", str(supervised.folder))
     monkeypatch.setattr(places, "choose", lambda *_: supervised)
-    monkeypatch.setattr(smoke, "replay", replay)
+    monkeypatch.setattr(trials, "of_new", lambda _: trial)
+    monkeypatch.setattr(trials, "of_known", lambda: trial)
 
     class Ways:
         @staticmethod

@@ -23,6 +23,7 @@ class FakeForge:
     tokens: set[str] = field(default_factory=set)
     approvals: list[dict[str, Any]] = field(default_factory=list)  # of every run
     author: str = "ann"  # of every commit
+    replies: dict[str, Any] = field(default_factory=dict)  # recorded ones: [status, content] by path
     failing: dict[str, list[int]] = field(default_factory=dict)  # statuses that a method gives first
     url: str = ""
 
@@ -32,6 +33,9 @@ class FakeForge:
         if self.failing.get(method):
             return self.failing[method].pop(0), {"message": "no"}
         parts = urlsplit(path)
+        if parts.path in self.replies:
+            status, content = self.replies[parts.path]
+            return status, content
         page = int(parse_qs(parts.query).get("page", ["1"])[0])
         if parts.path == f"/repos/{REPOSITORY}/pulls":
             [head] = parse_qs(parts.query)["head"]

@@ -11,13 +11,13 @@ pytestmark = pytest.mark.engine
 
 
 @pytest.fixture
-def ship(containers, replay):
+def ship(containers, trial):
     """Deploy a bundle as a container of the fake service."""
 
     def act(sealed, ready_seconds=30):
         place = containers(sealed)
         place.ready_seconds = ready_seconds
-        return machine.bring(place, sealed, pathlib.Path(place.home), replay)
+        return machine.bring(place, sealed, pathlib.Path(place.home), trial)
 
     return act
 
@@ -144,12 +144,12 @@ def test_removal_leaves_nothing_and_may_be_repeated(containers, make_bundle, shi
     process.listen(place.port).close()
 
 
-def test_a_container_bears_the_ledgers_head_and_its_image_is_known(containers, make_bundle, replay, capsys):
+def test_a_container_bears_the_ledgers_head_and_its_image_is_known(containers, make_bundle, trial, capsys):
     """What runs can be held against the ledger; an image that is here is used again, one that is gone is said."""
     one = make_bundle(1)
     place = containers(one)
     place.ledger = "f" * 64
-    machine.bring(place, one, pathlib.Path(place.home), replay)
+    machine.bring(place, one, pathlib.Path(place.home), trial)
     live = place._find("live")
     assert "f" * 64 == live.labels["gatehouse.ledger"]
     assert place.live_image() == live.image.id

@@ -18,9 +18,9 @@ from serve.bundle import BundleError
 
 
 @pytest.fixture
-def ship(supervised, replay):
+def ship(supervised, trial):
     """Deploy a bundle to the supervised place."""
-    return lambda sealed: machine.bring(supervised, sealed, supervised.folder, replay)
+    return lambda sealed: machine.bring(supervised, sealed, supervised.folder, trial)
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_a_switch_that_fails_is_taken_back(supervised, make_bundle, ship):
     """A bundle that serves as candidate and not on the real socket is given up."""
     ship(make_bundle(1))
     supervised.ready_seconds = 2
-    with pytest.raises(machine.CandidateError, match=r"switch: it was not ready within 2 s"):
+    with pytest.raises(machine.CandidateError, match=r"finish: it was not ready within 2 s"):
         ship(make_bundle(2, never_ready_file=True))
     assert version(supervised) == 1
 
@@ -294,7 +294,7 @@ def test_the_real_service_is_deployed_switched_and_taken_down(workspace, make_re
         assert [] == load.stop()[1]
         assert 2 == httpx.get(f"{url}/version").json()["model_version"]
         assert second.stdout.startswith("| environment | what |")
-        assert 3 == len(second.stdout.splitlines())
+        assert "### Bake: finish" == second.stdout.splitlines()[4]
     finally:
         ended = script("--remove")
     assert (0, "") == (ended.returncode, ended.stdout)

@@ -5,6 +5,7 @@ import os
 import tarfile
 from dataclasses import replace
 from functools import partial
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -18,6 +19,8 @@ BARE = (
     " [os.unlink(f) for f in set(map(os.path.realpath, found))];"
     " [shutil.rmtree(f) for f in glob.glob('/usr/local/lib/python3.11/site-packages/pip*')]"
 )
+
+SKOPS = "serve/skops/requirements.txt"
 
 
 def names(packed):
@@ -46,6 +49,25 @@ def test_the_same_files_are_packed_to_the_same_bytes(make_real_bundle):
     first = image.pack(folder).getvalue()
     (folder / "release.json").touch()
     assert image.pack(folder).getvalue() == first
+
+
+@pytest.mark.parametrize(("name", "lock"), [("model.onnx", "serve/requirements.txt"), ("model.skops", SKOPS)])
+def test_the_image_gets_the_libraries_that_the_model_needs(make_real_bundle, monkeypatch, name, lock):
+    """The builder is told which lock; both are in what it gets."""
+    monkeypatch.delenv("BASE_IMAGE", raising=False)
+    sealed = make_real_bundle()
+    (sealed.folder / "model/model.onnx").rename(sealed.folder / "model" / name)
+    told = {}
+
+    def build(**given):
+        told.update(given)
+        return [{"stream": "built"}]
+
+    engine = SimpleNamespace(api=SimpleNamespace(build=build))
+    monkeypatch.setattr(host, "has_bridge", lambda _: True)
+    assert f"same:{sealed.short}" == image.build(engine, sealed)
+    assert lock == told["buildargs"]["LIBRARIES"]
+    assert {"serve/requirements.txt", SKOPS} <= set(names(told["fileobj"]))
 
 
 def test_without_an_engine_nothing_is_built_and_it_is_said(make_real_bundle, monkeypatch, capsys):

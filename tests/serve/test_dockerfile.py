@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from infra import image
+from serve.runtime import LIBRARIES
 from validation.script import ROOT
 
 TEXT = (ROOT / image.DOCKERFILE).read_text()
@@ -137,3 +138,21 @@ def test_the_image_that_ships_holds_what_the_other_holds_and_arrow():
     )
     assert {"pyarrow", "fsspec"} == shipping.keys() - lean.keys()
     assert lean.items() <= shipping.items() <= tested.items()
+
+
+def test_the_image_that_runs_pipelines_holds_what_the_other_holds_and_scikit_learn():
+    """One set of versions, which training uses; the lean one has nothing of it."""
+    running, lean, tested = map(pins, ("serve/skops/requirements.txt", "serve/requirements.txt", "requirements.txt"))
+    more = running.keys() - lean.keys()
+    assert {"joblib", "pandas", "scikit-learn", "scipy", "skops", "threadpoolctl"} <= more
+    assert {"pyarrow", "mlflow", "skl2onnx", "onnx"}.isdisjoint(more)
+    assert lean.items() <= running.items() <= tested.items()
+
+
+def test_the_dockerfile_takes_the_lock_that_a_runtime_needs():
+    """The lean one unless it is told another; each travels to the builder, what it is compiled from does not."""
+    assert f"ARG LIBRARIES={LIBRARIES['onnx']}\n" in TEXT
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    for lock in LIBRARIES.values():
+        assert lock not in ignored
+        assert lock.replace(".txt", ".in") in ignored

@@ -4,6 +4,11 @@ import json
 import resource
 
 from serve.bundle import files_below, verify
+from serve.model import Model
+from serve.seen.counts import Counts
+from serve.seen.layout import Layout
+from tests import kept
+from train.data import as_columns, model_inputs
 
 EXPORT = ("serve.export", "--model-version", "1", "--to")
 
@@ -14,6 +19,7 @@ def test_the_bundle_holds_what_serves_and_nothing_of_the_rows(chain) -> None:
     verify(bundle)
     assert files_below(bundle) == [
         "card.md",
+        "expected.json",
         "manifest.json",
         *(f"model/{name}" for name in ("contract.json", "drift.json", "golden.json", "manifest.json", "model.onnx")),
         "page.json",
@@ -23,6 +29,34 @@ def test_the_bundle_holds_what_serves_and_nothing_of_the_rows(chain) -> None:
     ]
     release = json.loads((bundle / "release.json").read_text())
     assert verify(bundle / "model", may_lack=["outputs.parquet"]) == release["model_digest"]
+
+
+def test_the_bundle_says_how_its_outputs_lie_on_the_test_part(chain) -> None:
+    """Counts by the service's own bins and labels, and nothing else of any row."""
+    told = json.loads((chain.root / "build/model/expected.json").read_text())
+    parts = kept.parts()
+    edges = json.loads((chain.root / "build/model/model/drift.json").read_text())["outputs"]["edges"]
+    assert ({"rows", "outputs", "labels", "chosen"}, edges) == (set(told), told["outputs"]["edges"])
+    assert [len(parts.test)] * 3 == [told["rows"], sum(told["outputs"]["counts"]), sum(told["chosen"])]
+    model = Model(chain.root / "build/model/model")
+    outputs = model.outputs(as_columns(model_inputs(parts.test, kept.config().inputs)))
+    layout = Layout(
+        model.inputs, model.target, json.loads((chain.root / "build/model/model/drift.json").read_text()), ()
+    )
+    served = Counts(layout)
+    served.later([[None] * len(outputs)] * len(model.inputs), outputs)
+    cells = served.total()
+    assert told["outputs"]["counts"] == cells[layout.outputs : layout.outputs_sum].tolist()
+    assert told["chosen"] == cells[layout.chosen : layout.outputs].tolist()
+
+
+def test_without_the_recorded_outputs_a_bundle_is_exported_all_the_same(chain_copy) -> None:
+    """They do not travel on the branch; the log says what is missing then, and the service does not need it."""
+    for recorded in chain_copy.root.rglob("outputs.parquet"):
+        recorded.unlink()
+    ran = chain_copy.run(*EXPORT, "build/again")
+    assert (0, True) == (ran.code, "outputs.parquet of version 1 is not here" in ran.err)
+    assert "expected.json" not in files_below(chain_copy.root / "build/again")
 
 
 def test_exporting_twice_gives_the_same_bundle(chain_copy) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import zipfile
 from dataclasses import replace
 
 import numpy as np
@@ -122,6 +123,81 @@ def test_a_slower_model_fails(candidate, folder, made, config, monkeypatch) -> N
     assert {SIZE: "pass", ROW: "fail", BATCHES: "fail"} == costs(judgement.measures)
     assert 4 == judgement.evidence["cost"]["row_ratio"]
     assert {SIZE: "pass", ROW: "pass", BATCHES: "pass"} == costs(judge(candidate(quarter, folder), config).measures)
+
+
+@pytest.fixture
+def in_skops(made, config):
+    """The default model as scikit-learn itself runs it."""
+    return made("default in skops", model=replace(config.model, runtime="skops"))
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that a row of the one moves by four, a row of any other by one."""
+
+    def start(slow) -> None:
+        scored = {"rows": 0.0}
+        digest = Model(slow).digest
+
+        def outputs(model, columns, real=Model.outputs):
+            scored["rows"] += len(next(iter(columns.values()))) * (4 if model.digest == digest else 1)
+            return real(model, columns)
+
+        monkeypatch.setattr(Model, "outputs", outputs)
+        monkeypatch.setattr("time.perf_counter", lambda: scored["rows"])
+
+    return start
+
+
+def test_a_model_in_skops_agrees(candidate, in_skops, config) -> None:
+    """On every set of rows, by the same gate; its size is that of its file."""
+    judgement = judge(candidate(in_skops), config)
+    assert set() == red(judgement.measures)
+    assert (in_skops / "model.skops").stat().st_size == judgement.evidence["cost"]["bytes"]
+
+
+def test_who_falls_back_behind_a_graph_is_judged_by_its_pace(candidate, folder, in_skops, config, clock) -> None:
+    """Nobody asked for it: too slow is red, and the line says what to do where it is meant."""
+    clock(in_skops)
+    measures = judge(candidate(in_skops, folder), config).measures
+    assert {SIZE: "pass", ROW: "fail", BATCHES: "fail"} == costs(measures)
+    assert {True} == {"MODEL says so where it is meant" in line.why for line in measures if line.verdict == "fail"}
+
+
+def test_who_asks_for_skops_has_a_pace_of_his_own(candidate, folder, in_skops, config, clock) -> None:
+    """Against a graph nothing is compared, against a pipeline it is; a graph is held against a pipeline too."""
+    asking = replace(config, model=replace(config.model, runtime="skops"))
+    clock(in_skops)
+    judgement = judge(candidate(in_skops, folder), asking)
+    assert {SIZE: "pass", ROW: "first", BATCHES: "first"} == costs(judgement.measures)
+    assert judgement.evidence["cost"]["row_ratio"] is None
+    assert {SIZE: "pass", ROW: "pass", BATCHES: "pass"} == costs(judge(candidate(folder, in_skops), asking).measures)
+
+
+def test_a_pipeline_is_judged_by_a_pipelines_pace(candidate, made, in_skops, config, clock) -> None:
+    """Whatever MODEL asks for."""
+    half = replace(config.model, parameters={"max_iter": 50}, runtime="skops")
+    quick, asking = made("half the trees in skops", model=half), replace(config, model=half)
+    clock(in_skops)
+    assert {SIZE: "pass", ROW: "fail", BATCHES: "fail"} == costs(judge(candidate(in_skops, quick), asking).measures)
+
+
+def test_a_champion_that_the_library_of_now_cannot_run_is_not_timed(
+    candidate, folder, in_skops, tmp_path, config
+) -> None:
+    """The line starts anew, and says by which versions; as a candidate it is refused."""
+    old = shutil.copytree(in_skops, tmp_path / "old")
+    with zipfile.ZipFile(old / "model.skops", "a") as archive:
+        archive.comment = b"scikit-learn 1.2.3"
+    content = (old / "model.skops").read_bytes()
+    (old / "model.skops").write_bytes(content.replace(b"TreePredictor", b"TreeForeteller"[:13]))
+    (old / MANIFEST).unlink()
+    seal(old)
+    measures = judge(candidate(folder, old), config).measures
+    assert {SIZE: "pass", ROW: "first", BATCHES: "first"} == costs(measures)
+    assert {True} == {"scikit-learn 1.2.3, here is" in line.why for line in measures if line.verdict == "first"}
+    with pytest.raises(Refusal, match=r"made with another version of its library .* fit it again"):
+        judge(candidate(old), config)
 
 
 def test_a_champion_of_another_contract_is_not_timed(candidate, folder, made, config) -> None:

@@ -48,7 +48,7 @@ MODELS = {
     "a graph that is too large": (
         "parity",
         [("config.py", '"max_leaf_nodes": 31', '"max_leaf_nodes": 300')],
-        "parity: model version 2: bytes of the graph is ",
+        "parity: model version 2: bytes of the model is ",
     ),
 }
 

@@ -51,6 +51,13 @@ def test_a_floor_is_stricter_when_it_is_higher(config) -> None:
     assert 0.915 == stricter(config, low).performance[0].at_least
 
 
+def test_another_runtime_is_told(config) -> None:
+    """Its pace is not held against a graph's: whoever reviews has to see it."""
+    merged = stricter(replace(config, model=replace(config.model, runtime="skops")), config)
+    assert ("MODEL: runtime became skops, it was onnx; its pace is its own",) == merged.changed
+    assert "skops" == merged.model.runtime
+
+
 def test_a_dropped_gate_is_judged_all_the_same(config) -> None:
     """Taking the bar away is no way over it."""
     merged = stricter(replace(config, performance=config.performance[:1]), config)
@@ -106,6 +113,20 @@ def test_parity_cost_and_looks_take_the_smaller(config) -> None:
     merged = stricter(head, config)
     assert (1e-5, 200, Cost(1_000_000, 2.0)) == (merged.parity, merged.looks, merged.cost)
     assert 4 == len(merged.changed)
+
+
+def test_how_much_worse_a_deployment_may_be_takes_the_smaller(config) -> None:
+    """Whoever reviews a proposal is told that the next versions would be let through more easily."""
+    head = replace(config, deploy=replace(config.deploy, error_rate_worse_by=0.3, slower_by=0.005, bake_seconds=60))
+    merged = stricter(head, config)
+    assert (0.005, 0.005, 600) == (
+        merged.deploy.error_rate_worse_by, merged.deploy.slower_by, merged.deploy.bake_seconds
+    )  # fmt: skip
+    assert (
+        "DEPLOY: bake seconds became 60, it was 600; judged by 600",
+        "DEPLOY: error rate worse by became 0.3, it was 0.005; judged by 0.005",
+        "DEPLOY: slower by became 0.005, it was 0.02; tightened",
+    ) == merged.changed
 
 
 def test_a_proposal_cannot_waive_itself(config) -> None:
@@ -173,11 +194,12 @@ def test_a_base_of_other_words_is_refused(proposal) -> None:
     assert (2, True) == (ran.code, "let an administrator merge" in ran.err)
 
 
-def test_what_the_base_did_not_know_yet_is_as_it_is_now(proposal) -> None:
+@pytest.mark.parametrize(("new", "unknown"), [("LOOKS = 200", "UNUSED = 200"), ("DEPLOY = Deploy(", "UNUSED = dict(")])
+def test_what_the_base_did_not_know_yet_is_as_it_is_now(proposal, new, unknown) -> None:
     """A constant that is new counts as it stands."""
     workspace, commit = proposal
     text = (workspace.root / "config.py").read_text()
-    workspace.change("config.py", "LOOKS = 200", "UNUSED = 200")
-    commit("before LOOKS")
+    workspace.change("config.py", new, unknown)
+    commit("before the word")
     (workspace.root / "config.py").write_text(text)
     assert 0 == workspace.run(*PROMOTED).code

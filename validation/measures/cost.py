@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from serve.runtime import model_file
+from serve.words import ONNX, SKOPS
 from validation.asked import BATCH, BATCHES, ROW, SIZE
 from validation.candidate import Candidate
 from validation.contract import Config
@@ -14,42 +16,50 @@ from validation.words.bounds import Bound
 
 ROUNDS = 25
 SINGLES = 20  # single rows scored in a round
+GIVEN_UP = "times the champion's, an ONNX graph, which this pipeline is not; MODEL says so where it is meant: runtime"
 
 
 def measure_cost(candidate: Candidate, model: Judged, config: Config) -> tuple[list[Measure], dict[str, Any]]:
     """Measure size and speed; the latter as a ratio to the champion's, the least of several rounds each."""
     sizes, slower = (Bound(at_most=config.cost.max_bytes), Bound(at_most=config.cost.slower_at_most))
-    size, other_size = _bytes(candidate.folder), None
-    models = {"candidate": model}
-    unlike = "there is no champion yet: nothing to be slower than"
-    verdict = "first"
-    if candidate.champion is not None and candidate.champion_folder is None:
-        unlike, verdict = "the candidate is the champion, byte for byte", "same"
-    elif candidate.champion_folder is not None:
-        other_size = _bytes(candidate.champion_folder)
-        try:
-            models["champion"] = judge_rows(candidate.champion_folder, model.rows, config)
-        except UnlikeError as error:
-            unlike = f"the champion was {error}"
-    times = _times(models)
+    size = _bytes(candidate.folder)
+    other_size = _bytes(candidate.champion_folder) if candidate.champion_folder else None
+    champion, verdict, why = _opponent(candidate, model, config)
+    times = _times({"candidate": model} | ({"champion": champion} if champion else {}))
     evidence: dict[str, Any] = {"bytes": size, "champion_bytes": other_size}
-    why = "a graph this large was not meant; look at the model's parameters"
-    measures = [judged(SIZE, "", float(size), sizes, 1, why, champion=other_size)]
+    large = "a model this large was not meant; look at its parameters"
+    measures = [judged(SIZE, "", float(size), sizes, 1, large, champion=other_size)]
     for name, key in ((ROW, "row"), (BATCHES, "batch")):
         own, other = times["candidate"][key], times.get("champion", {}).get(key)
         ratio = None if other is None else own / other
         evidence |= {f"{key}_microseconds_per_row": own * 1e6, f"{key}_ratio": finite_or_none(ratio)}
-        if other is None:
-            measures.append(Measure(name, "", 1.0 if verdict == "same" else None, slower, ROUNDS, verdict, unlike))
+        if champion is None:
+            measures.append(Measure(name, "", 1.0 if verdict == "same" else None, slower, ROUNDS, verdict, why))
         else:
-            why = "times the champion's, both measured in turns; the model in service answers faster"
             measures.append(judged(name, "against the champion", ratio, slower, ROUNDS, why))
         measures.append(shown(f"{name}, microseconds", "", own * 1e6, ROUNDS, "on this machine, now"))
     return measures, evidence
 
 
+def _opponent(candidate: Candidate, model: Judged, config: Config) -> tuple[Judged | None, str, str]:
+    """Score the rows with the champion, where it is one to be timed against; return the verdict where not, and why."""
+    if candidate.champion is None:
+        return None, "first", "there is no champion yet: nothing to be slower than"
+    if candidate.champion_folder is None:
+        return None, "same", "the candidate is the champion, byte for byte"
+    try:
+        champion = judge_rows(candidate.champion_folder, model.rows, config)
+    except UnlikeError as error:
+        return None, "first", f"the champion was {error}"
+    if (champion.model.runtime, model.model.runtime) != (ONNX, SKOPS):
+        return champion, "", "times the champion's, both measured in turns; the model in service answers faster"
+    if config.model.runtime == SKOPS:
+        return None, "first", "the champion is an ONNX graph, and MODEL asks for scikit-learn itself: another pace"
+    return champion, "", GIVEN_UP
+
+
 def _bytes(folder: Path) -> int:
-    return (folder / "model.onnx").stat().st_size
+    return model_file(folder).stat().st_size
 
 
 def _times(models: Mapping[str, Judged]) -> dict[str, dict[str, float]]:

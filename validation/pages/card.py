@@ -6,10 +6,12 @@ Its sections are those of Mitchell et al., Model Cards for Model Reporting (2019
 from collections.abc import Mapping
 from typing import Any
 
-from train.view import Version
+from serve.words import ONNX
+from train.view import RUNTIME, RUNTIME_WHY, Version
 from validation.contract import Config
 from validation.gate import Verdict
 from validation.pages.cells import cell_text, number_text, rows_table, table
+from validation.pages.pace import pace
 from validation.pages.proven import not_proven
 from validation.script import ROOT
 from validation.words.columns import Binary, Number, Quantity
@@ -32,6 +34,8 @@ def release_of(version: Version, config: Config) -> dict[str, Any]:
         "commit": version.tags.get("commit", "unknown"),
         "data_digest": version.tags.get("data-digest", ""),
         "lock_digest": version.tags.get("lock-digest", ""),
+        "runtime": version.tags.get(RUNTIME, ONNX),  # a version from before there was another says nothing
+        **({"runtime_why": why} if (why := version.tags.get(RUNTIME_WHY)) else {}),
     }
 
 
@@ -43,7 +47,7 @@ def card(
 ) -> str:
     """Write the card as Markdown; `price` is what reweighing costs and brings, as calibration measured it."""
     parts = {
-        "Model details": _details(release, config),
+        "Model details": _details(release, verdicts, config),
         "Intended use": _use(),
         "Factors": _factors(config),
         "Metrics": _metrics(config),
@@ -59,7 +63,7 @@ def card(
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _details(release: Mapping[str, Any], config: Config) -> list[str]:
+def _details(release: Mapping[str, Any], verdicts: Mapping[str, Verdict], config: Config) -> list[str]:
     target = config.target
     if isinstance(target, Quantity):
         says = f"{cell_text(target.name)}, a number in {cell_text(target.unit or 'its unit')}"
@@ -78,11 +82,14 @@ def _details(release: Mapping[str, Any], config: Config) -> list[str]:
     ]
     settings = ", ".join(f"{name} {value}" for name, value in config.model.parameters.items())
     hidden = ", ".join(column.name for column in config.features if column.hidden)
+    slow = pace(release, verdicts)
+    served = "served from a skops file" if slow else "served as an ONNX graph"
     made = f"Model digest `{release['model_digest']}`, run `{release['run_id']}`, commit `{release['commit']}`,"
     return [
         f"Predicts {says}.",
         "",
-        "A scikit-learn pipeline (`build` in `train/model.py`), served as an ONNX graph proven to compute the same.",
+        f"A scikit-learn pipeline (`build` in `train/model.py`), {served} proven to compute the same.",
+        *([f"**{cell_text(slow)}**"] if slow else []),
         f"Its settings: {cell_text(settings) or 'none'}.",
         "",
         f"{made} lock `{release['lock_digest']}`.",

@@ -45,7 +45,9 @@ def _written(summary: Summary, level: int) -> str:
     lines = []
     if summary.bounds_changed:
         lines += ["## Bounds changed", "", *_bullets(_few(summary.bounds_changed, level)), ""]
-    lines += [f"## {cell_text(headline(summary))}", "", *_waived(summary), *_red(summary, level)]
+    lines += [f"## {cell_text(headline(summary))}", ""]
+    lines += [*_bullets(_few([summary.pace], level)), ""] if summary.pace else []
+    lines += [*_waived(summary), *_red(summary, level)]
     lines += [cell_text(against(summary)), "", *_overview(summary)]
     lines += changed_lines(summary, whole=level < 3)
     for gate in summary.gates:

@@ -141,3 +141,4 @@ class Summary(Said, frozen=True):
     changes: Changes | None
     anew: Text | None
     calibration: Rates | None
+    pace: Text = ""  # what a model that is no ONNX graph costs its callers

@@ -16,6 +16,8 @@ from train.view import Version
 from validation.contract import Config
 from validation.gate import JUDGED, Measure, Verdict
 from validation.pages.blocks import plain
+from validation.pages.card import release_of
+from validation.pages.pace import pace
 from validation.pages.said import (
     COMMIT,
     GATES,
@@ -67,6 +69,7 @@ def summarise(
         changes=_typed(evidence.get("changes"), Changes, "build/verdicts/performance.json: `changes`"),
         anew=_cut(evidence.get("anew")),
         calibration=_typed(rates, Rates, config.calibration),
+        pace=_cut(pace(release_of(version, config), collected.verdicts)),
     )
 
 

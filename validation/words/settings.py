@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from serve.words import ONNX, RUNTIMES
 from validation.words.columns import finite, require, text
 
 LONGEST_WAIVER = 366  # days
@@ -60,13 +61,15 @@ class Model:
     """The registered name of the model and how it is fitted.
 
     `reweigh_by` names the sensitive column whose groups are reweighed with strength `reweigh_strength` (0 none, 1
-    full); `parameters` reach `train.model.build` as they are.
+    full); `parameters` reach `train.model.build` as they are. `runtime` is what serves it: "onnx", a graph, or "skops",
+    scikit-learn itself, which a pipeline without an ONNX form gets unasked.
     """
 
     name: str
     parameters: Mapping[str, Any]
     reweigh_by: str | None = None
     reweigh_strength: float = 0.0
+    runtime: str = ONNX
 
     def __post_init__(self) -> None:
         require(
@@ -77,6 +80,7 @@ class Model:
             finite(self.reweigh_strength) and 0 <= self.reweigh_strength <= 1,
             f"Model({self.name!r}): reweigh_strength must be from 0 to 1",
         )
+        require(self.runtime in RUNTIMES, f"Model({self.name!r}): runtime is one of {', '.join(RUNTIMES)}")
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a model may cost: bytes of its graph, and time to score as a ratio to the champion's."""
+    """What a model may cost: bytes of its file, and time to score as a ratio to the champion's."""
 
     max_bytes: int
     slower_at_most: float

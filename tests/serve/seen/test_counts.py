@@ -30,6 +30,12 @@ COLUMNS = [[0, 2, 5, None], ["a", "rare", "never seen", None], ["first  CLASS", 
 OUTPUTS = np.array([[0.9, 0.1], [0.75, 0.25], [0.2, 0.8], [0.4, 0.6]], dtype="float32")
 
 
+def scored(counts: Counts, columns: list, outputs: np.ndarray) -> None:
+    """Keep rows for counting, the numbers among their columns as a block too."""
+    numbers = [values for values, column in zip(columns, counts.layout.columns, strict=True) if column.number]
+    counts.later(np.array(numbers, dtype="float32"), columns, outputs)
+
+
 def made(workers: int = 1) -> Counts:
     return Counts(Layout(INPUTS, TARGET, DRIFT, KINDS), workers)
 
@@ -42,7 +48,7 @@ def samples(text: str) -> dict:
 def test_every_kind_of_value_has_its_count() -> None:
     """Bins are closed below, rare and unseen values are `other`, spellings are the declared value's."""
     counts = made()
-    counts.later(COLUMNS, OUTPUTS)
+    scored(counts, COLUMNS, OUTPUTS)
     found = samples(exposition(counts, RELEASE).decode())
     wanted = {
         ("feature_values_total", "[-inf,2)", "age"): 1, ("feature_values_total", "[2,5)", "age"): 1,
@@ -62,9 +68,9 @@ def test_every_kind_of_value_has_its_count() -> None:
 def test_one_by_one_is_as_together() -> None:
     """However rows come in, the counts are the same."""
     together, alone = made(), made()
-    together.later(COLUMNS, OUTPUTS)
+    scored(together, COLUMNS, OUTPUTS)
     for row in range(4):
-        alone.later([[column[row]] for column in COLUMNS], OUTPUTS[row : row + 1])
+        scored(alone, [[column[row]] for column in COLUMNS], OUTPUTS[row : row + 1])
     assert np.allclose(together.total(), alone.total())
 
 
@@ -76,7 +82,7 @@ def test_workers_are_added_up_and_a_dead_one_has_nothing_in_flight() -> None:
         counts.began()
         counts.began()
         counts.ended("predict", 200, 0.004)
-        counts.later(COLUMNS, OUTPUTS)
+        scored(counts, COLUMNS, OUTPUTS)
         counts.settle()
     found = samples(exposition(counts, RELEASE).decode())
     assert (8, 2, 2) == (
@@ -101,7 +107,7 @@ def test_what_waits_is_bounded() -> None:
     counts = made()
     assert not counts.due
     for _ in range(512):
-        counts.later(COLUMNS, OUTPUTS)
+        scored(counts, COLUMNS, OUTPUTS)
     assert counts.due
     counts.settle()
     assert not counts.due
@@ -128,14 +134,14 @@ def test_what_is_counted_of_requests_outlives_the_bundle() -> None:
     before = made(workers=2)
     before.own(1)
     before.began()
-    before.later(COLUMNS, OUTPUTS)
+    scored(before, COLUMNS, OUTPUTS)
     before.settle()
     wider = [*INPUTS, {"name": "more", "type": "number", "low": 0, "high": 9, "integer": True, "missing": True}]
     drift = {**DRIFT, "columns": DRIFT["columns"] | {"more": {"edges": [1.0], "counts": [1, 1], "missing": 0}}}
     after = Counts(Layout(wider, TARGET, drift, KINDS), 2, before)
     before.ended("predict", 200, 0.004)
     before.settle()
-    after.later([*COLUMNS, [0, 1, 1, None]], OUTPUTS)
+    scored(after, [*COLUMNS, [0, 1, 1, None]], OUTPUTS)
     found = samples(exposition(after, RELEASE).decode())
     assert (8, 0, 1) == (
         found["predict_rows_total",], found["predict_in_flight",], found["predict_answers_total", "200", "predict"]

@@ -1,0 +1,73 @@
+"""What a service has counted of requests and predictions, as the bake compares it."""
+
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+UNCOUNTED = (401, 403, 404, 405, 429)  # about who asks, where and how often, and not about the version
+
+
+def failed(status: int) -> bool:
+    """Tell whether an answer is a failure of the service."""
+    return status >= 500
+
+
+def refused(status: int) -> bool:
+    """Tell whether an answer refuses what was asked."""
+    return 400 <= status < 500 and status not in UNCOUNTED
+
+
+@dataclass(frozen=True, eq=False)
+class Counts:
+    """Counts since some moment.
+
+    `asked` requests, of which `failed` (5xx, or no answer) and `refused` (4xx); `timed` answers, of which `slow` took
+    longer than each of `bounds`, in seconds; predictions of `rows`, of which `above` lay above each of `edges`, and
+    `chosen` chose each of `labels`.
+    """
+
+    bounds: tuple[float, ...]
+    edges: tuple[float, ...]
+    labels: tuple[str, ...]
+    asked: float
+    failed: float
+    refused: float
+    timed: float
+    slow: Array
+    rows: float
+    above: Array
+    chosen: Array
+
+    @property
+    def shape(self) -> tuple[tuple[object, ...], ...]:
+        """What two counts must have alike to be added up."""
+        return self.bounds, self.edges, self.labels
+
+    @property
+    def predicted(self) -> float:
+        """The predictions as independent ones: rows of one request may be alike, so a request counts as one."""
+        return max(min(self.rows, self.asked - self.failed - self.refused), 0.0)
+
+    def plus(self, other: "Counts") -> "Counts":
+        """Add up counts of one shape."""
+        return replace(self, **{name: getattr(self, name) + getattr(other, name) for name in NUMBERS})
+
+    def minus(self, other: "Counts") -> "Counts":
+        """Return what came since `other`."""
+        return replace(self, **{name: getattr(self, name) - getattr(other, name) for name in NUMBERS})
+
+    def fell_below(self, other: "Counts") -> bool:
+        """Tell whether a count is smaller than it was before: whoever counts began anew."""
+        return self.shape != other.shape or any(
+            bool(np.any(np.asarray(getattr(self, name)) < getattr(other, name))) for name in NUMBERS
+        )
+
+
+NUMBERS = tuple(field.name for field in fields(Counts) if field.name not in ("bounds", "edges", "labels"))
+
+
+def none(like: Counts) -> Counts:
+    """Return counts of nothing, of the same shape."""
+    return like.minus(like)

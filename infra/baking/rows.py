@@ -1,0 +1,103 @@
+"""Rows to replay: recorded ones where a file is named, then rows made up from what a bundle says of its data."""
+
+import json
+import math
+import random
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from serve.bundle import read_json
+from validation.script import Refusal
+
+Row = dict[str, Any]
+BATCH = 1000  # rows of a recorded file held at once
+
+
+def recorded(path: Path, names: Sequence[str]) -> Iterator[Row]:
+    """Read recorded rows: a file of Parquet or of JSON lines, or a folder of Parquet as the prediction log ships it.
+
+    `names` are the columns that the model takes; others are left out. Raises Refusal, before the first row, where there
+    is no such file, or it lacks a column.
+    """
+    if path.suffix in (".jsonl", ".ndjson") and path.is_file():
+        return _json_lines(path, names)
+    files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path] if path.is_file() else []
+    if not files or any(file.suffix != ".parquet" for file in files):
+        raise Refusal(f"{path} holds no recorded requests: name a .parquet or .jsonl file, or a folder of the first")
+    for file in files:
+        _must_hold(file, names)
+    return (row for file in files for row in _parquet(file, names))
+
+
+def _must_hold(file: Path, names: Sequence[str]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    try:
+        held = pyarrow.parquet.read_schema(file).names
+    except (pa.ArrowInvalid, OSError) as error:
+        raise Refusal(f"{file} cannot be read as Parquet: {str(error).splitlines()[0]}") from None
+    absent = [name for name in names if name not in held]
+    if absent:
+        raise Refusal(
+            f"{file} lacks column {', '.join(absent)}: a log can be replayed when PREDICTION_LOG.columns in config.py"
+            " names every input of the model"
+        )
+
+
+def _parquet(file: Path, names: Sequence[str]) -> Iterator[Row]:
+    import pyarrow.parquet
+
+    for batch in pyarrow.parquet.ParquetFile(file).iter_batches(BATCH, columns=list(names)):
+        for row in batch.to_pylist():
+            yield {name: None if _is_nan(value) else value for name, value in row.items()}
+
+
+def _json_lines(path: Path, names: Sequence[str]) -> Iterator[Row]:
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                row = json.loads(line)
+                yield {name: None if _is_nan(row[name]) else row[name] for name in names}
+            except (ValueError, KeyError, TypeError) as error:
+                raise Refusal(f"{path}, line {number} is no row of this model: {error!r}") from None
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
+
+
+def made_up(model: Path, seed: int) -> Iterator[Row]:
+    """Give the golden rows of a model's folder, then rows without end, each column drawn as training rows lie."""
+    inputs = read_json(model / "contract.json")["inputs"]
+    yield from read_json(model / "golden.json")["rows"]
+    columns = read_json(model / "drift.json")["columns"]
+    chance = random.Random(seed)
+    drawn = [(spec["name"], *_bins(spec, columns[spec["name"]])) for spec in inputs]
+    while True:
+        yield {name: _drawn(chance.choices(bins, weights)[0], chance) for name, bins, weights in drawn}
+
+
+def _bins(spec: dict[str, Any], counted: dict[str, Any]) -> tuple[list[Any], list[int]]:
+    """List what a column may hold, each with the training rows that held it: a range, a value, or nothing."""
+    bins: list[Any] = [None]
+    weights = [counted["missing"] if spec["missing"] else 0]
+    if spec["type"] == "number":
+        whole = bool(spec["integer"])
+        ends = [spec["low"], *counted["edges"], spec["high"]]
+        for low, high, count in zip(ends[:-1], ends[1:], counted["counts"], strict=True):
+            bins.append((math.ceil(low), max(math.ceil(low), math.floor(high)), whole) if whole else (low, high, whole))
+            weights.append(count)
+    else:
+        rare = [value for value in spec["values"] if value not in counted["counts"]]
+        bins += [*counted["counts"], *([rare] if rare else [])]
+        weights += [*counted["counts"].values(), *([counted["other"]] if rare else [])]
+    return bins, weights if any(weights) else [1] * len(bins)
+
+
+def _drawn(what: Any, chance: random.Random) -> Any:
+    if isinstance(what, tuple):
+        low, high, whole = what
+        return chance.randint(low, high) if whole else min(max(chance.uniform(low, high), low), high)
+    return chance.choice(what) if isinstance(what, list) else what

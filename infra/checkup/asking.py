@@ -1,0 +1,65 @@
+"""Ask the platform once for all that the checks read."""
+
+from collections.abc import Mapping
+
+from infra.checkup.facts import FAILED, OFFLINE, Here, Reply, entries, peek
+from infra.checkup.facts import Hidden as NotAsDocumented
+from infra.checkup.guards import BLOCKING
+from infra.checkup.switches import MAIN
+from infra.forge import Forge, Unreachable
+from validation.script import OutsideError
+
+
+def ask(forge: Forge, here: Here) -> dict[str, Reply]:
+    """Return the replies by name; where nobody answers, the rest is not asked for."""
+    replies: dict[str, Reply] = {}
+
+    def look(name: str, path: str) -> None:
+        silent = next((reply for reply in replies.values() if reply.status == OFFLINE), None)
+        try:
+            replies[name] = silent or Reply(*forge.look(path))
+        except Unreachable as error:
+            replies[name] = Reply(OFFLINE, str(error))
+        except OutsideError as error:
+            replies[name] = Reply(FAILED, str(error))
+
+    top = f"/repos/{forge.repository}"
+    look("repository", top)
+    organization = peek(replies["repository"].content, "owner", "type") == "Organization"
+    for name, path in _paths(top, here.branch, organization).items():
+        look(name, path)
+    if peek(replies["actions"].content, "allowed_actions") == "selected":
+        look("selected", f"{top}/actions/permissions/selected-actions")
+    owner, _, package = forge.repository.lower().partition("/")
+    look("package", f"/{'orgs' if organization else 'users'}/{owner}/packages/container/{package}")
+    for number in _rulesets(replies["registry rules"]):
+        look(f"ruleset {number}", f"{top}/rulesets/{number}")
+    return replies
+
+
+def _paths(top: str, branch: str, organization: bool) -> Mapping[str, str]:
+    sizes = {"variables": 30, "secrets": 100}  # the most that a page takes
+    own = {what: f"{top}/actions/{what}?per_page={size}" for what, size in sizes.items()}
+    shared = {
+        f"organization {what}": f"{top}/actions/organization-{what}?per_page={size}" for what, size in sizes.items()
+    }
+    return {
+        "actions": f"{top}/actions/permissions",
+        "token": f"{top}/actions/permissions/workflow",
+        "workflows": f"{top}/actions/workflows?per_page=100",
+        "main": f"{top}/branches/{MAIN}",
+        "main rules": f"{top}/rules/branches/{MAIN}?per_page=100",
+        "registry": f"{top}/branches/{branch}",
+        "registry rules": f"{top}/rules/branches/{branch}?per_page=100",
+        "environments": f"{top}/environments?per_page=100",
+        "oidc": f"{top}/actions/oidc/customization/sub",
+    } | (own | shared if organization else own)
+
+
+def _rulesets(reply: Reply) -> list[int]:
+    try:
+        rules = entries(reply.content) if reply.status == 200 else []
+    except NotAsDocumented:
+        return []
+    numbers = {rule.get("ruleset_id") for rule in rules if str(rule.get("type")) in BLOCKING}
+    return sorted(number for number in numbers if isinstance(number, int))

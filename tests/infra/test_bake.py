@@ -1,0 +1,252 @@
+"""The bake: harm is undone, a good version finished early, and what nobody can tell is never finished."""
+
+from dataclasses import replace
+
+import httpx
+import numpy as np
+import pytest
+
+from infra import bake
+from infra.baking.counts import Counts
+from serve.seen.layout import SECONDS
+from tests.bench.bake import KINDS_OF_DEPLOYMENT, Kind, Made, Service, run, side
+from validation.script import OutsideError, Refusal
+
+GOOD = Service()
+NAMED = {kind.name: kind for kind in KINDS_OF_DEPLOYMENT}
+
+
+@pytest.fixture
+def deploy(config):
+    return replace(config.deploy, look_seconds=10)
+
+
+def outcomes(kind, deploy, runs):
+    """Deploy again and again, each time with chances of its own; return how often each outcome came."""
+    found = [run(kind, deploy, seed).outcome for seed in range(runs)]
+    return {outcome: found.count(outcome) for outcome in ("undo", "finish", "not enough")}
+
+
+def test_a_good_version_is_hardly_ever_undone(deploy) -> None:
+    """Of 80 versions that are as the old one is, no more than chance makes of one in a hundred; all finish early."""
+    found = outcomes(NAMED["A/A"], deploy, 80)
+    assert found["undo"] <= 3  # more come by chance once in a hundred times
+    assert found["finish"] >= 77
+
+
+def test_one_that_is_worse_by_just_the_bound_is_hardly_ever_called_either(deploy) -> None:
+    """There both errors are likeliest: no more than one in a hundred is undone, or finished."""
+    kind = replace(NAMED["errors worse by exactly the bound, 0.5 %"], per_second=1000)
+    found = outcomes(kind, replace(deploy, look_seconds=20), 25)
+    assert (found["undo"] <= 2, found["finish"] <= 2) == (True, True)  # more come by chance once in a hundred times
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "errors +5 %",
+        "errors +1 %, 1,000 requests a second",
+        "refusals +5 %",
+        "times x 1.5",
+        "times x 2",
+        "predictions shifted by 20 %, expected none",
+        "errors +5 %, no traffic, replayed",
+    ],
+)
+def test_harm_is_undone_before_the_time_is_over(deploy, name) -> None:
+    """Each of five, and by the requests that it says."""
+    for seed in range(5):
+        verdict = run(NAMED[name], deploy, seed)
+        assert ("undo", True) == (verdict.outcome, verdict.seconds < deploy.bake_seconds), verdict.markdown()
+        assert ("replay" if "replayed" in name else "users") == verdict.source
+
+
+@pytest.mark.parametrize("name", ["A/A, low traffic: 2 requests a second", "no traffic"])
+def test_too_few_requests_are_never_enough(deploy, name) -> None:
+    """The time is used up, and neither is said."""
+    verdict = run(NAMED[name], deploy, 1)
+    assert ("not enough", deploy.bake_seconds) == (verdict.outcome, verdict.seconds)
+    assert "do not tell" in verdict.sentence
+
+
+@pytest.mark.parametrize("name", ["A/A, low traffic, replayed", "A/A, no traffic, replayed"])
+def test_where_users_ask_too_little_it_is_replayed_soon(deploy, name) -> None:
+    """It does not wait for users until the time is over."""
+    verdict = run(NAMED[name], deploy, 1)
+    assert ("finish", "replay") == (verdict.outcome, verdict.source)
+    assert "replayed requests show no measure" in verdict.sentence
+
+
+def test_many_requests_that_do_not_tell_are_not_excused_by_a_replay(deploy) -> None:
+    """Users had enough trouble for a doubt; a replay without any does not end it."""
+    edge = Kind("edge", replace(GOOD, failed=0.006), replayed=True)
+
+    def never(seconds):
+        raise AssertionError("nothing is to be replayed")
+
+    world = World(deploy, edge, replay=never)
+    assert ("not enough", "users") == (world.bake().outcome, world.verdict.source)
+
+
+class World:
+    """A bake of two made-up services on a made-up clock; `before` is called at each look, and may break something."""
+
+    def __init__(self, deploy, kind=Kind("made"), before=lambda world: None, replay=None, stable=True):  # noqa: B008
+        chance = np.random.default_rng(4)
+        self.deploy, self.kind, self.before, self.replay = deploy, kind, before, replay
+        self.canary, self.stable = ([Made(one, chance)] for one in (kind.canary, kind.stable))
+        self.versions, self.with_stable = [2, 1], stable
+        self.now, self.looks = 0.0, 0
+
+    def metrics(self):
+        """Return what both sides tell."""
+        self.looks += 1
+        self.before(self)
+        canary, stable = self.versions
+        return [one.text(stable) for one in self.stable], [one.text(canary) for one in self.canary]
+
+    def sleep(self, seconds):
+        """Let time pass."""
+        self.now += seconds
+        for one in self.canary:
+            one.serve(int(self.kind.per_second * seconds * 0.1), seconds)
+        for one in self.stable:
+            one.serve(int(self.kind.per_second * seconds * 0.9), seconds)
+
+    def bake(self):
+        """Run it."""
+        before = side(1, self.kind.stable) if self.with_stable else None
+        self.verdict = bake.bake(
+            self.metrics, side(2, self.kind.canary), before, self.deploy, self.replay, lambda: self.now, self.sleep
+        )
+        return self.verdict
+
+
+def at(look, do):
+    """Do something at one look."""
+    return lambda world: do(world) if world.looks == look else None
+
+
+def restart(world):
+    world.canary = [Made(GOOD, np.random.default_rng(9))]
+    world.canary[0]._cells.since += 5
+
+
+BREAKS = {
+    "another version": (at(3, lambda world: world.versions.__setitem__(0, 9)), "canary, replica 1 serves version 9"),
+    "stable is another one": (
+        at(3, lambda world: world.versions.__setitem__(1, 2)),
+        "stable, replica 1 serves version 2",
+    ),
+    "a restart": (at(3, restart), "canary: a replica ended, or restarted"),
+    "nobody there": (at(3, lambda world: world.canary.clear()), "canary has no replica"),
+    "no stable any more": (at(3, lambda world: world.stable.clear()), "stable has no replica"),
+}
+
+
+@pytest.mark.parametrize(("before", "said"), BREAKS.values(), ids=BREAKS.keys())
+def test_what_is_wrong_without_numbers_undoes_at_once(deploy, before, said) -> None:
+    """The numbers were good until then; the same world without the break finishes."""
+    world = World(deploy, before=before)
+    assert ("undo", 20.0) == (world.bake().outcome, world.verdict.seconds)
+    assert said in world.verdict.sentence
+    assert "finish" == World(deploy).bake().outcome
+
+
+def test_a_text_that_is_no_metrics_undoes(deploy) -> None:
+    """Fail closed, with a sentence."""
+    world = World(deploy)
+    world.metrics = lambda: (["# nothing"], ["# nothing"])
+    assert "undo" == world.bake().outcome
+    assert "its /metrics cannot be read: it has no model_info" in world.verdict.sentence
+
+
+def test_a_look_that_fails_is_tried_again_and_three_in_a_row_undo(deploy) -> None:
+    """A network has hiccups; a canary that nobody sees is not good."""
+
+    def fail(*looks):
+        def before(world):
+            if world.looks in looks:
+                raise httpx.ConnectError("refused") if world.looks % 2 else OutsideError("no such pod")
+
+        return before
+
+    assert "finish" == World(deploy, before=fail(1, 2, 5, 6)).bake().outcome
+    world = World(deploy, before=fail(5, 6, 7))
+    assert "undo" == world.bake().outcome
+    assert "could not be had 3 times in a row: refused" in world.verdict.sentence
+
+
+def test_a_restart_of_stable_is_told_and_no_reason_to_undo(deploy) -> None:
+    """Its new counts count from when they are seen."""
+
+    def renewed(world):
+        world.stable = [Made(GOOD, np.random.default_rng(9))]
+        world.stable[0]._cells.since += 5
+
+    world = World(deploy, before=at(3, renewed))
+    assert "finish" == world.bake().outcome
+    assert ("stable: another replica came, and counts from now on", "stable: a replica ended, or restarted") == (
+        world.verdict.notes
+    )
+
+
+def test_the_first_deployment_is_held_against_its_own_bundle(deploy) -> None:
+    """Without stable nothing may be worse than the bounds themselves."""
+    flawless = replace(GOOD, failed=0.0, refused=0.0)
+    world = World(deploy, Kind("first", flawless), stable=False)
+    assert "finish" == world.bake().outcome
+    assert all(line.stable is None for line in world.verdict.lines)
+    for harm in ({"failed": 0.02}, {"refused": 0.1}, {"seconds": 0.3}):
+        assert "undo" == World(deploy, Kind("first", replace(flawless, **harm)), stable=False).bake().outcome
+
+
+def test_what_an_older_bundle_does_not_tell_is_said(deploy) -> None:
+    """Its training rows speak for it."""
+    old = side(1, GOOD)
+    old = replace(old, expected=replace(old.expected, labels=(), chosen=np.zeros(0), told="its training rows"))
+    world = World(deploy)
+    found = bake.bake(world.metrics, side(2, GOOD), old, deploy, None, lambda: world.now, world.sleep)
+    assert ("finish", 1) == (found.outcome, len(found.notes))
+    assert "stable: its bundle does not say how it predicts on the test part" in found.notes[0]
+
+
+def replayed(**more):
+    none = np.zeros(0)
+    counts = Counts((*SECONDS,), (), (), 5000, 0, 0, 5000, np.zeros(len(SECONDS)), 0, none, none)
+    return bake.Replayed(
+        **({"canary": counts, "stable": counts, "compared": 5000, "unlike": 0, "said": "", "done": False} | more)
+    )
+
+
+def test_one_replayed_answer_that_is_not_the_bundles_own_undoes(deploy) -> None:
+    """No share of these is tolerated, where the same without it finishes."""
+    assert "finish" == bake.shadow(lambda _: replayed(), deploy, 0.01).outcome
+    found = bake.shadow(lambda _: replayed(unlike=1, said="one of 5 gives 1 instead of 2"), deploy, 0.01)
+    assert ("undo", "a replayed answer is not the bundle's own: one of 5 gives 1 instead of 2") == (
+        found.outcome, found.sentence
+    )  # fmt: skip
+
+
+def test_a_replay_looks_after_the_canary_meanwhile(deploy) -> None:
+    """What is wrong with it without numbers ends the replay too."""
+    found = bake.shadow(lambda _: replayed(), deploy, 0.01, lambda: "the canary restarted")
+    assert ("undo", "the canary restarted") == (found.outcome, found.sentence)
+
+
+def test_a_replay_that_ends_too_early_is_not_enough(deploy) -> None:
+    """Also one that compared no answer, whatever else is good."""
+    few = Counts((*SECONDS,), (), (), 5, 0, 0, 5, np.zeros(len(SECONDS)), 0, np.zeros(0), np.zeros(0))
+    assert "not enough" == bake.shadow(lambda _: replayed(canary=few, done=True), deploy, 0.01).outcome
+    found = bake.shadow(lambda _: replayed(compared=0, done=True), deploy, 0.01)
+    assert ("not enough", "5000 replayed requests do not tell") == (found.outcome, found.sentence.split(":")[0])
+
+
+def test_a_replay_that_is_set_up_wrongly_is_no_verdict(deploy) -> None:
+    """Nobody is judged by a missing key."""
+
+    def refuse(seconds):
+        raise Refusal("SERVICE_KEY needs a key")
+
+    with pytest.raises(Refusal, match="SERVICE_KEY"):
+        World(deploy, Kind("quiet", per_second=0), replay=refuse).bake()
