@@ -4,6 +4,7 @@ The quickest of three starts counts, as the machine is shared; each is read-only
 
 Reads   an image that the container engine has; IMAGE of config.py; ENGINE, DOCKER_HOST
 Prints  a table: megabytes of each layer, seconds, bounds, verdict
+Writes  build/image/measured.json: the same, and the digests of the layers, by which infra.publish knows them again
 Exits   0 within the bounds; 1 beyond one of them, or never ready; 2 used wrongly, no engine, or no image of ours; 3 the
         engine failed
 """
@@ -11,16 +12,16 @@ Exits   0 within the bounds; 1 beyond one of them, or never ready; 2 used wrongl
 import re
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 
 import httpx
 
-from infra import host, labels
+from infra import host, hub, labels
 from infra.host import Engine
 from infra.image import DOCKERFILE
 from validation import contract
 from validation.contract import Image
-from validation.script import NO, ROOT, YES, Refusal, door, log, parser, result
+from validation.script import BUILD, NO, ROOT, YES, Refusal, door, log, parser, result, to_json, writing
 
 OURS = ("libraries", "bytecode", "service", "bundle")  # what serve/Dockerfile lays on the base, in that order
 STARTS = 3
@@ -35,6 +36,7 @@ class Measured:
     base: str
     layers: dict[str, float]
     starts: tuple[float, ...]
+    content: str = ""  # as `infra.hub.content_of` names it
 
     @property
     def own(self) -> float:
@@ -53,8 +55,8 @@ def pinned_base() -> str:
     return found.group(1) if found else ""
 
 
-def weigh(engine: Engine, reference: str) -> tuple[str, dict[str, float]]:
-    """Return the base of an image, and MB by layer. Raises Refusal when it is not built as ours are."""
+def weigh(engine: Engine, reference: str) -> Measured:
+    """Return the base of an image, MB by layer and its content. Raises Refusal when it is not built as ours are."""
     if not host.has(engine, reference):
         raise Refusal(f"the container engine has no image {reference}; `make image` builds one")
     with host.asking(f"describe {reference}"):
@@ -64,7 +66,8 @@ def weigh(engine: Engine, reference: str) -> tuple[str, dict[str, float]]:
     weights = [size / MB for size in reversed(rows) if size]
     if not base or len(weights) <= len(OURS):
         raise Refusal(f"{reference} was not built from {DOCKERFILE}: it does not name its base, or lacks a layer")
-    return base, {"base": sum(weights[: -len(OURS)])} | dict(zip(OURS, weights[-len(OURS) :], strict=True))
+    layers = {"base": sum(weights[: -len(OURS)])} | dict(zip(OURS, weights[-len(OURS) :], strict=True))
+    return Measured(base, layers, (), hub.content_of(image.attrs["RootFS"]["Layers"]))
 
 
 def start(engine: Engine, reference: str, number: int) -> float | None:
@@ -133,12 +136,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     engine = host.engine()
     if engine is None:
         raise Refusal("no container engine answers, so no image can be measured; start one")
-    base, layers = weigh(engine, reference)
+    weighed = weigh(engine, reference)
     starts = [start(engine, reference, number) for number in range(STARTS)]
-    measured = Measured(base, layers, tuple(seconds for seconds in starts if seconds is not None))
+    measured = replace(weighed, starts=tuple(seconds for seconds in starts if seconds is not None))
     broken = faults(measured, bounds)
     for fault in broken:
         log(f"infra.measure: {fault}")
+    with writing(BUILD / "image/measured.json") as file:
+        file.write(to_json(asdict(measured) | {"faults": broken}))
     result(table(reference, measured, bounds, broken))
     return NO if broken else YES
 
