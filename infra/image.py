@@ -18,7 +18,6 @@ from infra import host, labels
 from infra.bundle import Bundle
 from infra.host import Engine
 from serve.bundle import BundleError
-from serve.runtime import LIBRARIES, runtime_of
 from validation.script import BUILD, NO, ROOT, YES, OutsideError, door, log, parser, result
 
 DOCKERFILE = "serve/Dockerfile"
@@ -38,9 +37,7 @@ def build(engine: Engine, bundle: Bundle) -> str:
             custom_context=True,
             dockerfile=DOCKERFILE,
             tag=reference,
-            buildargs=labels.arguments(bundle)
-            | {"LIBRARIES": LIBRARIES[runtime_of(bundle.folder / "model")]}
-            | {name: image for name, image in bases.items() if image},
+            buildargs=labels.arguments(bundle) | {name: image for name, image in bases.items() if image},
             network_mode=None if host.has_bridge(engine) else "host",
             rm=True,
             forcerm=True,

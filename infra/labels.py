@@ -1,8 +1,8 @@
 """Say what a bundle is, in the words that label its image, and where that image is kept.
 
 Reads   the bundle (build/model)
-Prints  name= (the image without tag or digest), then a line for each build argument of serve/Dockerfile: source=,
-        revision=, model=, version=, model-digest=, data-digest=, bundle-digest=
+Prints  name= (the image without tag or digest), base= (what it stands on), then a line for each build argument of
+        serve/Dockerfile: libraries=, source=, revision=, model=, version=, model-digest=, data-digest=, bundle-digest=
 Exits   0 printed; 1 the bundle is not what was sealed; 2 used wrongly
 """
 
@@ -14,7 +14,8 @@ from pathlib import Path
 from infra import bundle as bundles
 from infra.bundle import Bundle
 from serve.bundle import BundleError, read_json
-from validation.script import BUILD, NO, YES, Refusal, door, log, parser, result
+from serve.runtime import LIBRARIES, runtime_of
+from validation.script import BUILD, NO, ROOT, YES, Refusal, door, log, parser, result
 
 KEEPER = "ghcr.io"
 MODEL, VERSION, MODEL_DIGEST = "gatehouse.model", "gatehouse.model-version", "gatehouse.model-digest"
@@ -32,11 +33,18 @@ def name(repository: str) -> str:
     return f"{KEEPER}/{repository.lower()}"
 
 
+def pinned_base() -> str:
+    """Return the base that the Dockerfile pins."""
+    found = re.search(r"^ARG BASE_IMAGE=(\S+)", (ROOT / "serve/Dockerfile").read_text(), re.MULTILINE)
+    return found.group(1) if found else ""
+
+
 def arguments(bundle: Bundle) -> dict[str, str]:
     """Return the build arguments of serve/Dockerfile that say what a bundle is; unknown ones are empty."""
     release = read_json(bundle.folder / "release.json")
     server, repository = (os.environ.get(word, "") for word in ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY"))
     return {
+        "LIBRARIES": LIBRARIES[runtime_of(bundle.folder / "model")],
         "SOURCE": f"{server}/{repository}" if server and repository else "",
         "REVISION": bundle.commit,
         "MODEL": bundle.model,
@@ -60,7 +68,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BundleError as error:
         log(f"infra.labels: {error}; export the bundle again")
         return NO
-    result("\n".join([f"name={keeper}", *(f"{key.lower().replace('_', '-')}={value}" for key, value in told.items())]))
+    heads = [f"name={keeper}", f"base={pinned_base()}"]
+    result("\n".join([*heads, *(f"{key.lower().replace('_', '-')}={value}" for key, value in told.items())]))
     return YES
 
 

@@ -9,7 +9,6 @@ Exits   0 within the bounds; 1 beyond one of them, or never ready; 2 used wrongl
         engine failed
 """
 
-import re
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -21,7 +20,7 @@ from infra.host import Engine
 from infra.image import DOCKERFILE
 from validation import contract
 from validation.contract import Image
-from validation.script import BUILD, NO, ROOT, YES, Refusal, door, log, parser, result, to_json, writing
+from validation.script import BUILD, NO, YES, Refusal, door, log, parser, result, to_json, writing
 
 OURS = ("libraries", "bytecode", "service", "bundle")  # what serve/Dockerfile lays on the base, in that order
 STARTS = 3
@@ -47,12 +46,6 @@ class Measured:
     def whole(self) -> float:
         """MB with the base."""
         return self.own + self.layers["base"]
-
-
-def pinned_base() -> str:
-    """Return the base that the Dockerfile pins."""
-    found = re.search(r"^ARG BASE_IMAGE=(\S+)", (ROOT / DOCKERFILE).read_text(), re.MULTILINE)
-    return found.group(1) if found else ""
 
 
 def weigh(engine: Engine, reference: str) -> Measured:
@@ -98,7 +91,7 @@ def _ready(url: str) -> bool:
 def faults(measured: Measured, bounds: Image) -> list[str]:
     """Name each bound that is broken, in a sentence; the whole is bounded on the pinned base alone."""
     found = []
-    if measured.base == pinned_base() and not measured.whole <= bounds.max_mb:
+    if measured.base == labels.pinned_base() and not measured.whole <= bounds.max_mb:
         found.append(f"the image has {measured.whole:.1f} MB, and IMAGE allows {bounds.max_mb:g}")
     if not measured.own <= bounds.max_own_mb:
         heaviest = max(OURS, key=lambda layer: measured.layers[layer])
@@ -116,7 +109,7 @@ def faults(measured: Measured, bounds: Image) -> list[str]:
 def table(reference: str, measured: Measured, bounds: Image, broken: Sequence[str]) -> str:
     """Show what was measured as Markdown."""
     rows = [f"| {name} | {size:.1f} MB | |" for name, size in measured.layers.items()]
-    pinned = measured.base == pinned_base()
+    pinned = measured.base == labels.pinned_base()
     whole = f"at most {bounds.max_mb:g} MB" if pinned else "not bounded: another base than the pinned one"
     rows.append(f"| laid on the base | {measured.own:.1f} MB | at most {bounds.max_own_mb:g} MB |")
     rows.append(f"| all | {measured.whole:.1f} MB | {whole} |")

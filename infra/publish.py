@@ -3,11 +3,11 @@
 The image in the registry has to carry the labels of the bundle, and the very layers that infra.measure measured and the
 scanner looked at. A deployment takes no other image for this version.
 
-Reads   the image's registry (see infra.hub), the bundle, what infra.measure wrote; ATTESTATION (platform, none or the
-        file of a public key, see infra.verified)
+Reads   the image's registry (see infra.hub), the bundle, what infra.measure wrote; ATTESTATION, how the image is
+        attested: platform, none or the file of a public key (see infra.verified)
 Prints  a table: the image by digest, its model, bundle, commit, and how it is attested
 Writes  the ledger's line `publication`; the tag model-<version> of the image
-Exits   0 published; 1 the image is another than the one that was judged, or is not attested; 2 used or set up wrongly;
+Exits   0 published; 1 the image is another than the one that was judged; 2 used or set up wrongly;
         3 the outside failed
 """
 
@@ -94,7 +94,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         sealed = bundles.read(given.bundle)
         image = hub.look(given.image)
-        verified.attested(given.image, how)
         line = publish(sealed, image, content)
         hub.tag(given.image, f"model-{sealed.version}")
     except (BundleError, NoSuchImageError, UnverifiedError) as error:

@@ -22,6 +22,7 @@ from infra import bundle as bundles
 from infra import labels
 from infra.bundle import Bundle
 from serve.bundle import BundleError, read_manifest
+from serve.runtime import FILES
 from validation.script import BUILD, NO, ROOT, YES, Refusal, door, log, parser, result, to_json, writing
 
 LEAST = (1, 5)  # the version of CycloneDX that first knew models
@@ -67,7 +68,7 @@ def lacking(bill: dict[str, Any], lock: Path) -> list[str]:
 def component(sealed: Bundle) -> dict[str, Any]:
     """Describe the model as a part; what is its file is hashed, what surrounds it is named by its digest."""
     files = read_manifest(sealed.folder)
-    graph = next((name for name in ("model/model.onnx", "model/pipeline.skops") if name in files), None)
+    graph = next((name for file in FILES.values() if (name := f"model/{file}") in files), None)
     if graph is None:
         raise Refusal(f"{sealed.folder} holds no model that is known; export it again")
     told = labels.arguments(sealed)

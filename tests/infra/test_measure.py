@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from infra import measure
+from infra import labels, measure
 from infra.measure import Measured
 from tests import kept
 
-PINNED = measure.pinned_base()
+PINNED = labels.pinned_base()
 LAYERS = {"base": 55.0, "libraries": 131.0, "bytecode": 15.0, "service": 0.4, "bundle": 0.6}
 GOOD = Measured(PINNED, LAYERS, (0.9, 0.6, 1.4))
 BOUNDS = replace(kept.config().image, max_mb=220.0, max_own_mb=160.0, ready_seconds=1.0)
