@@ -15,6 +15,7 @@ UPSTREAM = "gatehouse.upstream"  # label: where the proxy reaches a container
 PORT = "gatehouse.port"  # label: its port on the machine, where it has no network of its own
 LOGS = {"max-size": "10m", "max-file": "3"}  # of a container, which the engine would keep whole
 PIDS = 256
+DRAIN_SECONDS = 30  # for requests under way when a container is stopped
 KEPT = {"Name": "unless-stopped"}  # started again when it dies, and with the machine
 
 

@@ -14,7 +14,7 @@ from infra import asked, contained, host, image, network, repair, told
 from infra.bundle import Bundle
 from infra.caddy import Edge
 from infra.connection import Engine
-from infra.contained import UPSTREAM
+from infra.contained import DRAIN_SECONDS, UPSTREAM
 from infra.host import Container
 from infra.network import Network
 from infra.proxy import Proxy
@@ -22,8 +22,7 @@ from infra.roles import CANDIDATE, LIVE, PREVIOUS, Roles
 from validation.script import digest, log
 from validation.steps import step
 
-DRAIN_SECONDS = 30  # for requests under way when a container is stopped
-SHORT_DRAIN_SECONDS = 5  # the same for one that is taken back
+SHORT_DRAIN_SECONDS = 5  # for requests under way of a candidate that is taken back
 MEMORY = 2**30  # bytes; of one process that serves, where nothing else is said
 
 Metrics = Callable[[], tuple[list[str], list[str]]]

@@ -1,8 +1,8 @@
 """Deploy a bundle beside the one that serves, prove it, and only then switch; on failure the old one goes on serving.
 
 States: plan (verify the bundle, repair what a killed run left, keep it to be gone back to) -> candidate, ready, smoke,
-switch | undo (infra/machine.py) -> the ledger's line. `local` is this machine, or the one that DOCKER_HOST names by ssh:
-containers behind a proxy when an engine answers, else a supervised process. What a rollback left is held, and not
+switch | undo (infra/machine.py) -> the ledger's line. `local` is this machine, or the one that DOCKER_HOST names by
+ssh: containers behind a proxy when an engine answers, else a supervised process. What a rollback left is held, and not
 deployed until it is released (see infra.rollback).
 
 Reads   the bundle (build/model); the registry and its ledger; GATEHOUSE_HOME (where state, logs and copies of bundles

@@ -16,6 +16,7 @@ import httpx
 from infra import bundle as bundles
 from infra import place as places
 from infra import process
+from infra.asked import is_ready
 from infra.bundle import Bundle
 from infra.place import Place
 from validation import script
@@ -98,7 +99,7 @@ def _try_out(place: Place, kept: Bundle, replay: Replay) -> None:
 
     def settled() -> bool:
         ended.extend(filter(None, [place.candidate_ended()]))
-        return bool(ended) or _ready(url)
+        return bool(ended) or is_ready(url)
 
     began = time.monotonic()
     came_up = process.wait(settled, place.ready_seconds)
@@ -134,13 +135,6 @@ def _confirm(place: Place, kept: Bundle) -> None:
         raise CandidateError(f"switch: {place.address} does not serve the new bundle after {place.ready_seconds:g} s")
 
 
-def _ready(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/readyz", timeout=2, trust_env=False).status_code == 200
-    except httpx.HTTPError:
-        return False
-
-
 def _serves(url: str, bundle: Bundle) -> bool:
     return serving(url) == bundle.digest
 
@@ -148,7 +142,7 @@ def _serves(url: str, bundle: Bundle) -> bool:
 def serving(url: str) -> str:
     """Return the digest of the bundle that answers at `url`, ready; empty when none does."""
     try:
-        told = httpx.get(f"{url}/version", timeout=2, trust_env=False).json() if _ready(url) else {}
+        told = httpx.get(f"{url}/version", timeout=2, trust_env=False).json() if is_ready(url) else {}
         return str(told["bundle_digest"])
     except (httpx.HTTPError, ValueError, KeyError, TypeError):
         return ""

@@ -17,7 +17,6 @@ ROLE = "proxy"
 SHAPE = "gatehouse.shape"  # label: what it takes another container to change
 CONFIGURATION = "caddy.json"
 MEMORY = 512 * 2**20  # bytes; 1,000 connections take a tenth of it
-STOP_SECONDS = 30  # for requests under way
 START_SECONDS = 15.0
 
 
@@ -44,7 +43,7 @@ class Proxy:
         found = self.find()
         if found is not None and found.labels.get(SHAPE) != shape:
             log("infra.proxy: the proxy is made anew, with another image or other ports; the port is closed meanwhile")
-            contained.remove(found, STOP_SECONDS)
+            contained.remove(found, contained.DRAIN_SECONDS)
             found = None
         if found is None:
             host.fetch(self._engine, image)
@@ -86,7 +85,7 @@ class Proxy:
         found = self.find()
         if found is None:
             return False
-        contained.remove(found, STOP_SECONDS)
+        contained.remove(found, contained.DRAIN_SECONDS)
         with host.asking("remove the volume of the proxy"):
             for volume in self._engine.volumes.list(filters={"name": self._network.volume("routes")}):
                 volume.remove()

@@ -6,7 +6,7 @@ The proxy knows whom requests go to, and that is the truth: a switch that it has
 from typing import TYPE_CHECKING
 
 from infra import contained, host, process
-from infra.contained import KEPT, UPSTREAM
+from infra.contained import DRAIN_SECONDS, KEPT, UPSTREAM
 from infra.host import Container
 from infra.roles import LIVE, NEXT, PREVIOUS
 from validation.script import OutsideError, Refusal, log
@@ -14,8 +14,6 @@ from validation.steps import step
 
 if TYPE_CHECKING:
     from infra.containers import Containers
-
-DRAIN_SECONDS = 30  # for requests under way when a container is stopped
 
 
 def settle(place: "Containers") -> Container | None:

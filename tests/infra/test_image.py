@@ -3,6 +3,7 @@
 import io
 import tarfile
 import uuid
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -55,6 +56,24 @@ def test_a_broken_bundle_gets_no_image(make_real_bundle, monkeypatch, capsys):
     assert image.main(["--bundle", str(folder)]) == 1
     assert "service.json" in capsys.readouterr().err
     assert 2 == image.main(["--bundle", str(folder / "nowhere")])
+
+
+def test_a_service_that_ships_its_log_takes_arrow_along(make_real_bundle, monkeypatch):
+    """PREDICTION_LOG chooses the larger lock; without it the image stays small."""
+    monkeypatch.delenv("BASE_IMAGE", raising=False)
+    told = []
+
+    def build(**settings):
+        told.append(settings["buildargs"].get("LIBRARIES"))
+        return iter(())
+
+    networks = SimpleNamespace(list=list)
+    engine = SimpleNamespace(api=SimpleNamespace(build=build), networks=networks)
+    sealed = make_real_bundle()
+    for log in ("", "s3://bucket/log"):
+        monkeypatch.setenv("PREDICTION_LOG", log)
+        image.build(engine, sealed)
+    assert told == [None, "serve/remembered/requirements.txt"]
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import sys
 import httpx
 import pytest
 
-from infra import process, supervisor
+from infra import asked, process, supervisor
 
 
 def version(place):
@@ -47,6 +47,18 @@ def test_what_never_becomes_ready_replaces_nothing(supervised, make_bundle, faul
     why = supervised.switch(make_bundle(2, **fault))
     assert why in ("it ended with exit code 1 before it was ready", "it was not ready within 2 s")
     assert version(supervised) == 1
+
+
+def test_nothing_is_shared_and_both_sides_tell_their_metrics(supervised, make_bundle, monkeypatch):
+    """One process answers at a time; the candidate is asked at its own address."""
+    monkeypatch.setattr(asked, "metrics", lambda address: f"of {address}")
+    assert supervised.metrics() == ([], [])
+    supervised.switch(make_bundle(1))
+    candidate = supervised.start_candidate(make_bundle(2))
+    assert supervised.share(0.5) is None
+    assert supervised.metrics() == ([f"of {supervised.url}"], [f"of {candidate}"])
+    supervised.remove_candidate()
+    assert supervised.metrics() == ([f"of {supervised.url}"], [])
 
 
 def test_a_killed_service_comes_back(supervised, make_bundle):
