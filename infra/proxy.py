@@ -83,13 +83,11 @@ class Proxy:
     def remove(self) -> bool:
         """Take it down once what it has begun is answered; return whether it was there."""
         found = self.find()
-        if found is None:
-            return False
         contained.remove(found, contained.DRAIN_SECONDS)
         with host.asking("remove the volume of the proxy"):
             for volume in self._engine.volumes.list(filters={"name": self._network.volume("routes")}):
                 volume.remove()
-        return True
+        return found is not None
 
     def _told(self, name: str) -> str:
         found = self.find()

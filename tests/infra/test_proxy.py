@@ -123,8 +123,8 @@ def test_another_image_makes_another_proxy_before_the_same_service(make_bundle, 
     assert httpx.get(f"{place.url}/version").json()["model_version"] == 1
 
 
-def test_a_proxy_that_cannot_listen_is_one_sentence(make_bundle, ship, engine, monkeypatch):
-    """And what was started for it is gone."""
+def test_a_proxy_that_cannot_listen_is_one_sentence(make_bundle, ship, engine, monkeypatch, containers):
+    """And what was started for it is gone, but for the volumes, which the next run takes up."""
     monkeypatch.setenv("INSECURE", "1")
     if host.has_bridge(engine):
         pytest.skip("the engine itself listens here")
@@ -132,6 +132,12 @@ def test_a_proxy_that_cannot_listen_is_one_sentence(make_bundle, ship, engine, m
         busy = process.port_of(taken)
         with pytest.raises(OutsideError, match=r"the proxy gatehouse-.* does not start: it ended with exit code 1"):
             ship(make_bundle(1), domain="gatehouse.test", certificates="internal", http=busy, https=busy)
+    place = containers(make_bundle(1))
+    assert (place.roles.all(), place.proxy.find()) == ([], None)
+    place.remove()
+    [volume] = engine.volumes.list(filters={"name": f"{place.network.name}-"})
+    assert volume.name.endswith("-certificates")
+    volume.remove()
 
 
 @pytest.fixture
