@@ -2,14 +2,19 @@
 
 States: plan (verify the bundle, repair what a killed run left, keep it to be gone back to) -> canary, ready, smoke,
 bake, finish | undo (infra/machine.py) -> the ledger's line. How long the bake takes, and what it tolerates, says DEPLOY
-in config.py. `local` is this machine: a container when an engine answers, else
-a supervised process. What a rollback left is held, and not deployed until it is released (see infra.rollback).
+in config.py. `local` is this machine, or the one that DOCKER_HOST names by ssh: containers behind a proxy when an
+engine answers, else a supervised process. What a rollback left is held, and not deployed until it is released (see
+infra.rollback).
 
-Reads   the bundle (build/model); the registry and its ledger; ENGINE, DOCKER_HOST, BASE_IMAGE (see infra.image);
-        GATEHOUSE_PORT (else the port of config.py); GATEHOUSE_HOME (where state, logs and copies of bundles lie, else
-        build/local); API_KEYS_FILE, API_KEYS, OIDC_ISSUER and the like reach the service (see serve.app), and then
-        SERVICE_KEY is the key by which smoke and bake ask it; REPLAY_FILE, recorded requests for the bake (Parquet or
-        JSON lines, see docs/deploy.md), else they are made up from the contract
+Reads   the bundle (build/model); the registry and its ledger; GATEHOUSE_HOME (where state, logs and copies of bundles
+        lie, else build/local); ENGINE, BASE_IMAGE (see infra.image), PROXY_IMAGE (another Caddy than the pinned one);
+        DOCKER_HOST, also as ssh://user@host, where paths are those of that machine
+        GATEHOUSE_PORT (else the port of config.py) and GATEHOUSE_BIND (else 127.0.0.1), where it answers by HTTP
+        GATEHOUSE_DOMAIN, a name that others reach by HTTPS on port 443, with 80 open for its certificates;
+        GATEHOUSE_CERTIFICATES, `internal` or the URL of an ACME directory, else Let's Encrypt's
+        API_KEYS_FILE, API_KEYS, OIDC_ISSUER and the like, WORKERS, PREDICTION_LOG, OTEL_..., SENTRY_DSN reach the
+        service (see serve.app); SERVICE_KEY is the key by which smoke (scope predict) and bake (admin) ask it
+        REPLAY_FILE, recorded requests for the bake (Parquet or JSON lines, see docs/deploy.md), else they are made up
 Prints  a table: what is live, where, and what was before; and the numbers of the bake, also of one that failed
 Writes  the ledger's lines `intent`, then `live` or `failed`; the bundle's kept files beside its version
 Exits   0 live; 1 the candidate failed or is held, the old one serves; 2 used or set up wrongly; 3 the outside failed

@@ -2,12 +2,14 @@
 
 import io
 import tarfile
+import uuid
 from types import SimpleNamespace
 
 import httpx
 import pytest
 
-from infra import host, image, process
+from infra import contained, image, process
+from infra import network as networks
 
 SKOPS = "serve/skops/requirements.txt"
 
@@ -52,7 +54,7 @@ def test_the_image_gets_the_libraries_that_the_model_needs(make_real_bundle, mon
         return [{"stream": "built"}]
 
     engine = SimpleNamespace(api=SimpleNamespace(build=build))
-    monkeypatch.setattr(host, "has_bridge", lambda _: True)
+    monkeypatch.setattr(image.host, "has_bridge", lambda _: True)
     assert f"same:{sealed.short}" == image.build(engine, sealed)
     assert lock == told["buildargs"]["LIBRARIES"]
     assert {"serve/requirements.txt", SKOPS} <= set(names(told["fileobj"]))
@@ -77,6 +79,24 @@ def test_a_broken_bundle_gets_no_image(make_real_bundle, monkeypatch, capsys):
     assert 2 == image.main(["--bundle", str(folder / "nowhere")])
 
 
+def test_a_service_that_ships_its_log_takes_arrow_along(make_real_bundle, monkeypatch):
+    """PREDICTION_LOG chooses the larger lock; without it the image stays small."""
+    monkeypatch.delenv("BASE_IMAGE", raising=False)
+    told = []
+
+    def build(**settings):
+        told.append(settings["buildargs"].get("LIBRARIES"))
+        return iter(())
+
+    networks = SimpleNamespace(list=list)
+    engine = SimpleNamespace(api=SimpleNamespace(build=build), networks=networks)
+    sealed = make_real_bundle()
+    for log in ("", "s3://bucket/log"):
+        monkeypatch.setenv("PREDICTION_LOG", log)
+        image.build(engine, sealed)
+    assert told == ["serve/requirements.txt", "serve/remembered/requirements.txt"]
+
+
 @pytest.fixture
 def built(engine):
     """Build the image of a bundle; it is gone after the test, its layers stay in the cache."""
@@ -92,18 +112,19 @@ def built(engine):
 
 
 @pytest.fixture
-def started(engine, tmp_path):
+def started(engine):
     """Start an image as the deployment does; it is gone after the test."""
     made = []
 
     def start(reference):
-        name = f"gatehouse-test-{tmp_path.name[-20:]}-{len(made)}-{host.free_port()}"
-        made.append(host.start(engine, reference, name, port=None, labels={}, restart=False))
+        name = f"gatehouse-test-{uuid.uuid4().hex[:8]}"
+        made.append(contained.start(engine, reference, name, networks.network(engine, name, name, False), {}, 2**28))
         return made[-1]
 
     yield start
     for container in made:
         container.remove(force=True)
+        networks.remove(engine, container.name)
 
 
 def status(container):
@@ -112,13 +133,13 @@ def status(container):
 
 
 @pytest.mark.engine
-def test_the_image_serves_read_only_and_without_privilege(make_real_bundle, built, started):
+def test_the_image_serves_read_only_and_without_privilege(engine, make_real_bundle, built, started):
     """It is ready, healthy, another user than root, and ends with 0 when told to."""
     sealed = make_real_bundle()
     reference = built(sealed)
     assert f"same:{sealed.short}" == reference
     container = started(reference)
-    url = host.url(container)
+    url = contained.url(engine, container)
     assert process.wait(lambda: answers(url), 60), container.logs().decode()
     assert httpx.get(f"{url}/version").json()["bundle_digest"] == sealed.digest
     assert {"value": 3.0} == httpx.post(f"{url}/predict", json={"x": 3}).json()["prediction"]
@@ -128,6 +149,22 @@ def test_the_image_serves_read_only_and_without_privilege(make_real_bundle, buil
     assert "1" == container.image.labels["org.opencontainers.image.version"]
     container.stop(timeout=60)
     assert 0 == status(container)["ExitCode"]
+
+
+@pytest.mark.engine
+def test_a_service_that_hangs_is_unhealthy(engine, make_real_bundle, built):
+    """A stopped process takes connections and answers none; the image's own check, looked at sooner, tells."""
+    often = {"interval": 10**9, "timeout": 10**9, "retries": 1, "start_period": 10**9}
+    environment = {"HOST": "127.0.0.1", "PORT": "8000"}
+    settings = {"network_mode": "none", "environment": environment, "healthcheck": often}
+    container = engine.containers.create(built(make_real_bundle(3)), **settings)
+    try:
+        container.start()
+        assert process.wait(lambda: status(container)["Health"]["Status"] == "healthy", 60)
+        container.kill("SIGSTOP")
+        assert process.wait(lambda: status(container)["Health"]["Status"] == "unhealthy", 60)
+    finally:
+        container.remove(force=True)
 
 
 @pytest.mark.engine
