@@ -64,7 +64,7 @@ class Canary(Track):
                 return []
             earlier = ["--previous"] if pods.started_again(pod) else []
             command = ("logs", self._pod, f"--container={manifests.CONTAINER}", "--tail=12", *earlier)
-            return self._kubectl.ask("show its log", *command).splitlines()
+            return self._kubectl.ask("show its log", *command).splitlines() + self._forwards.troubles(self._pod)
         except (OutsideError, Refusal) as error:  # it is shown beside a failure, and must not take its place
             return [str(error)]
 

@@ -57,6 +57,11 @@ class Forwards:
             raise Refusal(f"{path} of pod {pod} answers {answer.status_code}: SERVICE_KEY needs a key for that")
         return answer.raise_for_status().text
 
+    def troubles(self, pod: str) -> list[str]:
+        """Return the last thing that went wrong on the way to a pod, as kubectl tells it; empty where nothing did."""
+        told = process.tail(self._leash(pod).with_suffix(".log"), 1000)
+        return [line for line in told if "error forwarding" in line][-1:]
+
     def keep(self, pods: set[str]) -> None:
         """End the ways to all other pods, those of a killed run as well."""
         kept = {self._leash(pod) for pod in pods}

@@ -376,7 +376,7 @@ def test_what_another_deployment_needs_is_not_tidied_away(faked, make_bundle, sh
     late.settle()
     shutil.copytree(ROOT / "infra", tmp_path / "infra")
     file = tmp_path / "infra/overlays/staging/kustomization.yaml"
-    file.write_text(file.read_text().replace("ACCESS_LOG=1", "ACCESS_LOG=0.5"))
+    file.write_text(file.read_text().replace("ACCESS_LOG=0.1", "ACCESS_LOG=0.5"))
     ship(make_bundle(2), overlay=file.parent)
     before = faked.names("ConfigMap")
     late.remove_candidate()
@@ -406,7 +406,7 @@ def test_settings_of_old_deployments_do_not_pile_up(faked, make_bundle, ship, tm
         state["objects"]["ConfigMap/kube-root-ca"] = {"kind": "ConfigMap", "metadata": {"name": "kube-root-ca"}}
     shutil.copytree(ROOT / "infra", tmp_path / "infra")
     file = tmp_path / "infra/overlays/staging/kustomization.yaml"
-    file.write_text(file.read_text().replace("ACCESS_LOG=1", "ACCESS_LOG=0.5"))
+    file.write_text(file.read_text().replace("ACCESS_LOG=0.1", "ACCESS_LOG=0.5"))
     ship(make_bundle(2), overlay=file.parent)
     left = faked.names("ConfigMap")
     assert ("kube-root-ca" in left, old in left, len(left)) == (True, False, 3)
