@@ -12,8 +12,9 @@ from validation.script import ROOT
 
 pytestmark = pytest.mark.cluster
 STABLE = [("stable", "1")] * 2
-SLEEPS = 'ENTRYPOINT ["python", "-c", "import time; time.sleep(9999)"]'  # it runs, and never listens
-BROKEN = "RUN [\"python\", \"-c\", \"open('/bundle/service.json', 'a').write(' ')\"]"  # its digest is another one
+SLEEPS = ('ENTRYPOINT ["python", "-c", "import time; time.sleep(9999)"]',)  # it runs, and never listens
+CHANGE = "open('/bundle/service.json', 'a').write(' ')"  # its digest is another one then
+BROKEN = ("USER 0", f'RUN ["python", "-c", "{CHANGE}"]', "USER 10001:10001")
 
 
 @pytest.mark.parametrize("name", ["staging", "production"])
@@ -51,10 +52,10 @@ def test_a_rollout_loses_no_request(cluster, deployed, clock):
 def test_a_canary_that_fails_on_readiness_changes_nothing(cluster, deployed, clock, change, sentence, request):
     """It is named and gone, and users never met it."""
     two = deployed.bundle(2)
-    cluster.publish(two, change)
+    cluster.publish(two, *change)
     users = cluster.users()
     with clock() as took, pytest.raises(machine.CandidateError, match=sentence):
-        deployed.bring(two, change, ready_seconds=10.0)
+        deployed.bring(two, *change, ready_seconds=10.0)
     answers, failures = users.leave()
     deployed.figure(f"canary that {request.node.callspec.id}", "undone", answers, failures, took.seconds)
     assert {} == failures
@@ -102,7 +103,7 @@ def test_a_rollback_loses_no_request(cluster, deployed, clock):
 def test_a_run_killed_while_its_canary_starts_is_undone_by_the_next(cluster, deployed, apart, clock):
     """`kill -9`; what it left is a canary that nobody asks."""
     two = deployed.bundle(2)
-    place = cluster.place(cluster.publish(two, SLEEPS), 60.0)
+    place = cluster.place(cluster.publish(two, *SLEEPS), 60.0)
     users = cluster.users()
     child = apart.start(lambda: machine.bring(place, two, deployed.home, deployed.trial) and 0)
     apart.kill(child, lambda: ("canary", "2") in cluster.pods())
@@ -154,7 +155,7 @@ def test_a_switch_that_the_cluster_does_not_finish_is_taken_back(cluster, deploy
     cluster.publish(two)
     users = cluster.users()
     monkeypatch.setattr(
-        machine, "_switch", lambda place, kept, switch=machine._switch: (no_room(3), switch(place, kept))
+        machine, "_finish", lambda place, kept, finish=machine._finish: (no_room(3), finish(place, kept))
     )
     with (
         clock() as took,
