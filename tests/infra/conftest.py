@@ -24,6 +24,7 @@ from infra.supervised import Supervised
 from infra.trial import Trial
 from serve.bundle import seal
 from tests import kept
+from tests.infra.kube.faked import Faked
 from train import embedded, following, registry
 from train.travel import book
 from train.travel.effects import effects_of
@@ -384,3 +385,11 @@ def containers(engine, tmp_path, free_port, fake_image, proxied):
     home.mkdir(exist_ok=True)
     yield lambda sealed, **edge: Containers(engine, home, Edge(**{"port": free_port} | edge), 30, fake_image(sealed))
     Containers(engine, home, Edge(free_port), 30).remove()
+
+
+@pytest.fixture
+def faked(tmp_path, monkeypatch):
+    """A namespace of a cluster behind a fake kubectl; no way to a pod outlives the test."""
+    made = Faked(tmp_path, monkeypatch)
+    yield made
+    made.place()._forwards.keep(set())
