@@ -21,7 +21,7 @@ export OMP_WAIT_POLICY ?= passive # two fits on two cores would spin against eac
 
 GATES := performance fairness behaviour parity
 CHAIN := schema dataset fit gates record export image deploy smoke promote
-TARGETS := help setup pipeline $(CHAIN) $(GATES) report rollback stop doctor reproduce freeze calibrate ui test test-cluster mutants bench lint format lock clean
+TARGETS := help setup pipeline $(CHAIN) $(GATES) report measure rollback stop doctor reproduce freeze calibrate ui test test-cluster mutants bench lint format lock clean
 
 .PHONY: $(TARGETS)
 
@@ -88,7 +88,10 @@ export: setup ## stage 4: the bundle, build/model
 	$(call stage,python -m serve.export $(VERSION) --to build/model)
 
 image: setup ## stage 4: the image of the bundle, where a container engine answers
-	$(call stage,python -m infra.image --bundle build/model)
+	$(call stage,mkdir -p build && python -m infra.image --bundle build/model > build/image.txt && cat build/image.txt)
+
+measure: setup ## stage 4: megabytes and cold start of that image, against their bounds
+	$(call stage,python -m infra.measure --image "$$(sed -n 's/^image=//p' build/image.txt)")
 
 deploy: setup ## stage 5: serve the bundle on this machine
 	$(call stage,python -m infra.deploy --environment local --bundle build/model $(VERSION))

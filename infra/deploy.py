@@ -15,6 +15,7 @@ Reads   the bundle (build/model); the registry and its ledger; GATEHOUSE_HOME (w
         API_KEYS_FILE, API_KEYS, OIDC_ISSUER and the like, WORKERS, PREDICTION_LOG, OTEL_..., SENTRY_DSN reach the
         service (see serve.app); SERVICE_KEY is the key by which smoke (scope predict) and bake (admin) ask it
         REPLAY_FILE, recorded requests for the bake (Parquet or JSON lines, see docs/deploy.md), else they are made up
+        ATTESTATION, how an image given by its digest is proved (see infra.verified)
 Prints  a table: what is live, where, and what was before; and the numbers of the bake, also of one that failed
 Writes  the ledger's lines `intent`, then `live` or `failed`; the bundle's kept files beside its version
 Exits   0 live; 1 the candidate failed or is held, the old one serves; 2 used or set up wrongly; 3 the outside failed
@@ -25,12 +26,14 @@ from pathlib import Path
 from typing import Any
 
 from infra import bundle as bundles
-from infra import machine, noted, trial
+from infra import machine, noted, trial, verified
 from infra import place as places
 from infra.bundle import Bundle
 from infra.machine import CandidateError
 from infra.noted import ENVIRONMENTS, HeldError, Order
+from infra.verified import UnverifiedError
 from serve.bundle import BundleError
+from train.travel import book
 from train.travel.ledger import DEPLOYMENT
 from validation import contract, script
 from validation.script import NO, YES, Refusal, log, result
@@ -39,12 +42,15 @@ from validation.script import NO, YES, Refusal, log, result
 def deploy(sealed: Bundle, image: str, environment: str, record: bool) -> dict[str, Any]:
     """Bring a bundle to an environment, unless it is live there; return the record of what is live.
 
-    Raises HeldError when a rollback holds it back, CandidateError when it was not good enough.
+    Raises UnverifiedError for an image that was not published for this bundle, HeldError when a rollback holds it back,
+    CandidateError when it was not good enough.
     """
     home, tried = places.home(), trial.of_new(contract.load())
     unit = bundles.unit(sealed, image if "@sha256:" in image else "")
     order = Order(environment, DEPLOYMENT, unit, record=record)
     with places.alone(home):
+        if unit.image:
+            verified.must_be_published(unit.image, unit, book.lines())
         place = places.choose(home, image)
         place.settle()
         if noted.repair(place, environment):
@@ -73,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments.add_argument("--environment", required=True, choices=ENVIRONMENTS)
     arguments.add_argument("--bundle", type=Path, default=script.BUILD / "model", help="the sealed bundle")
     arguments.add_argument("--model-version", type=script.version_number, help="the version that the bundle must hold")
-    arguments.add_argument("--image", default="", help="use this image instead of building one around the bundle")
+    arguments.add_argument("--image", default="", help="use this image, by digest the published one alone")
     arguments.add_argument("--record", action="store_true", help="save the ledger's lines to the registry's branch")
     arguments.add_argument("--remove", action="store_true", help="take the environment down")
     given = arguments.parse_args(argv)
@@ -90,7 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if sealed.version != given.model_version:
             raise Refusal(f"{given.bundle} holds version {sealed.version}, not {given.model_version}; export it again")
         record = deploy(sealed, given.image, given.environment, given.record)
-    except (BundleError, HeldError) as error:
+    except (BundleError, HeldError, UnverifiedError) as error:
         log(f"infra.deploy: plan: {error}; nothing was touched")
         return NO
     except CandidateError as error:

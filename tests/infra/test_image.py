@@ -1,15 +1,26 @@
 """The image: what goes in, what it refuses, and how it ends."""
 
 import io
+import os
 import tarfile
 import uuid
+from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 
 import httpx
 import pytest
 
-from infra import contained, image, process
+from infra import contained, image, labels, measure, process
 from infra import network as networks
+from tests import kept
+from validation import contract
+
+BARE = (
+    "import glob, os, shutil; found = glob.glob('/bin/*sh') + glob.glob('/usr/bin/*sh');"
+    " [os.unlink(f) for f in set(map(os.path.realpath, found))];"
+    " [shutil.rmtree(f) for f in glob.glob('/usr/local/lib/python3.11/site-packages/pip*')]"
+)
 
 SKOPS = "serve/skops/requirements.txt"
 
@@ -24,7 +35,8 @@ def test_the_context_holds_the_service_and_the_bundle_and_no_more(make_real_bund
     found = names(image.pack(make_real_bundle().folder))
     bundle = {name for name in found if name.startswith("build/model/")}
     assert "build/model/model/model.onnx" in bundle
-    rest = set(found) - bundle
+    rest = set(found) - bundle - {"infra/packing.py"}  # used in the build, and not in the image
+    assert len(rest) == len(found) - len(bundle) - 1
     assert {"serve/Dockerfile", "serve/requirements.txt", "serve/app.py", "serve/model.py"} <= rest
     assert "serve/wire/app.py" in rest
     assert "serve/browser/page.html" in rest
@@ -107,7 +119,7 @@ def built(engine):
         return made[-1]
 
     yield build
-    for reference in made:
+    for reference in set(made):
         engine.images.remove(reference, force=True, noprune=True)
 
 
@@ -127,6 +139,11 @@ def started(engine):
         networks.remove(engine, container.name)
 
 
+def inside(container, code):
+    """Run a line of Python in a container, which may have no other program."""
+    return container.exec_run(["python", "-c", f"import os; {code}"]).output
+
+
 def status(container):
     container.reload()
     return container.attrs["State"]
@@ -144,9 +161,11 @@ def test_the_image_serves_read_only_and_without_privilege(engine, make_real_bund
     assert httpx.get(f"{url}/version").json()["bundle_digest"] == sealed.digest
     assert {"value": 3.0} == httpx.post(f"{url}/predict", json={"x": 3}).json()["prediction"]
     assert process.wait(lambda: status(container)["Health"]["Status"] == "healthy", 60)
-    assert container.exec_run(["touch", "/bundle/x"]).exit_code != 0
-    assert b"10001\n" == container.exec_run(["id", "-u"]).output
-    assert "1" == container.image.labels["org.opencontainers.image.version"]
+    assert b"Read-only file system" in inside(container, "open('/bundle/x', 'w')")
+    assert b"10001\n" == inside(container, "print(os.getuid())")
+    told = container.image.labels
+    assert {"1"} == {told["org.opencontainers.image.version"], told[labels.VERSION]}
+    assert ("Same", sealed.digest) == (told[labels.MODEL], told[labels.BUNDLE])
     container.stop(timeout=60)
     assert 0 == status(container)["ExitCode"]
 
@@ -165,6 +184,68 @@ def test_a_service_that_hangs_is_unhealthy(engine, make_real_bundle, built):
         assert process.wait(lambda: status(container)["Health"]["Status"] == "unhealthy", 60)
     finally:
         container.remove(force=True)
+
+
+def test_the_image_serves_without_a_shell_and_carries_nothing_that_trains(
+    engine, make_real_bundle, built, started, monkeypatch
+):
+    """On a base that has neither shell nor pip it is built, ready and healthy; what is in it, it was told to hold."""
+    base = os.environ.get("BASE_IMAGE", "python:3.11-slim")
+    bare = f"gatehouse-test:bare-{os.getpid()}"
+    recipe = f'FROM {base}\nRUN ["python", "-c", "{BARE}"]\n'
+    engine.images.build(fileobj=io.BytesIO(recipe.encode()), tag=bare, rm=True)
+    try:
+        monkeypatch.setenv("BASE_IMAGE", bare)
+        monkeypatch.setenv("BUILD_IMAGE", base)
+        container = started(built(make_real_bundle(4)))
+        url = contained.url(engine, container)
+        assert process.wait(lambda: answers(url), 60), container.logs().decode()
+        assert process.wait(lambda: status(container)["Health"]["Status"] == "healthy", 60)
+        assert container.exec_run(["sh", "-c", "true"]).exit_code != 0
+        found = inside(container, "print(*os.listdir('/libraries'))").decode().split()
+        assert {"onnxruntime", "numpy", "fastapi"} <= set(found)
+        assert {"sklearn", "skl2onnx", "onnx", "pandas", "pyarrow", "mlflow", "pip"}.isdisjoint(found)
+        assert b"0\n" == inside(
+            container, "print(sum(name.endswith('.pyc') for _, _, f in os.walk('/libraries') for name in f))"
+        )
+    finally:
+        engine.images.remove(bare, force=True, noprune=True)
+
+
+@pytest.mark.engine
+def test_two_builds_give_the_same_layers(engine, make_real_bundle, built, monkeypatch):
+    """Built again from nothing, hours later for all that the files tell, no layer differs."""
+    sealed = make_real_bundle(5)
+    first = engine.images.get(built(sealed)).attrs["RootFS"]["Layers"]
+    for path in sealed.folder.rglob("*"):
+        os.utime(path, (1, 1))
+    monkeypatch.setattr(engine.api, "build", partial(engine.api.build, nocache=True))
+    again = engine.images.get(built(sealed)).attrs["RootFS"]["Layers"]
+    assert first == again
+
+
+@pytest.mark.engine
+def test_the_script_measures_what_was_built(make_real_bundle, built, capsys, monkeypatch):
+    """Each layer, and starts; beyond a bound it is red and names the layer."""
+    reference = built(make_real_bundle(6))
+    bounds = replace(kept.config().image, ready_seconds=30.0)  # no time decides a test
+    monkeypatch.setattr(contract, "load", lambda: replace(kept.config(), image=bounds))
+    assert 0 == measure.main(["--image", reference])
+    told = capsys.readouterr().out
+    assert all(f"| {layer} | " in told for layer in ("base", *measure.OURS))
+    assert "another base than the pinned one" in told
+    monkeypatch.setattr(contract, "load", lambda: replace(kept.config(), image=replace(bounds, max_own_mb=20.0)))
+    assert measure.main(["--image", reference]) == 1
+    assert "most of them libraries" in capsys.readouterr().err
+
+
+@pytest.mark.engine
+def test_an_image_of_others_is_not_measured(engine, capsys):
+    """What names no base, or is not there, is no image of ours: exit 2."""
+    assert 2 == measure.main(["--image", os.environ.get("BASE_IMAGE", "python:3.11-slim")])
+    assert "was not built from serve/Dockerfile" in capsys.readouterr().err
+    assert 2 == measure.main(["--image", "gatehouse-test:nothing"])
+    assert "`make image` builds one" in capsys.readouterr().err
 
 
 @pytest.mark.engine
