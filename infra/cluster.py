@@ -30,7 +30,7 @@ class Cluster:
         self.image = reference  # by its digest
         self.name = "pods"
         self.ledger = ""  # the head of the branch's ledger when this deployment began
-        self.public = f"https://{self.overlay.host}" if self.overlay.host else ""  # as users know it
+        self.address = f"https://{self.overlay.host}" if self.overlay.host else f"the Service {self.overlay.name}"
         self._kubectl = Kubectl(self.overlay.namespace)
         self._forwards = Forwards(self._kubectl, folder)
         self._record = Record(self._kubectl, f"{self.overlay.name}-record")
@@ -44,6 +44,11 @@ class Cluster:
         """Where one of the stable pods answers, past the edge; an address that never does where none is ready."""
         ready = self._stable.ready()
         return self._forwards.to(ready[0]) if ready else NOWHERE
+
+    @property
+    def stable(self) -> str:
+        """The same; empty where no stable pod is ready."""
+        return "" if (url := self.url) == NOWHERE else url
 
     def settle(self) -> None:
         """Repair what a killed run left: its switch finished, if it can be, or undone; no stray canary."""

@@ -437,7 +437,7 @@ def test_a_deployment_bears_the_ledgers_head(faked, make_bundle, trial):
 
 def test_users_address_is_known(faked):
     """The host of the overlay, by TLS."""
-    assert "https://staging.gatehouse.example.org" == faked.place().public
+    assert "https://staging.gatehouse.example.org" == faked.place().address
 
 
 def test_an_overlay_with_a_secret_or_without_a_deployment_is_refused(faked, tmp_path):

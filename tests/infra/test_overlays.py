@@ -159,10 +159,10 @@ def test_pods_are_as_restricted_as_kubernetes_asks(overlay):
     """The profile `restricted` of the pod security standards, a read-only root, no token, and the image's own user."""
     pod = one_of(overlay("keys"), "Deployment")["spec"]["template"]["spec"]
     (container,) = pod["containers"]
-    user = re.search(r"^USER (\d+):(\d+)$", (ROOT / "serve/Dockerfile").read_text(), re.MULTILINE)
+    user = re.findall(r"^USER (\d+):(\d+)$", (ROOT / "serve/Dockerfile").read_text(), re.MULTILINE)[-1]
     context = pod["securityContext"]
     assert context["runAsNonRoot"] is True
-    assert (int(user[1]), int(user[2])) == (context["runAsUser"], context["runAsGroup"])
+    assert tuple(map(int, user)) == (context["runAsUser"], context["runAsGroup"])
     assert {"type": "RuntimeDefault"} == context["seccompProfile"]
     wanted = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
     assert wanted == container["securityContext"]

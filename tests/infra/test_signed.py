@@ -10,7 +10,7 @@ import urllib.request
 import pytest
 
 from infra import bundle as bundles
-from infra import host, hub, image, labels, publish, verified
+from infra import host, hub, image, labels, process, publish, verified
 from infra.verified import UnverifiedError
 from tests.infra import oci
 from train.travel import book
@@ -25,7 +25,8 @@ def local_registry(tmp_path_factory):
     if shutil.which("docker-registry") is None:
         pytest.skip("no docker-registry is installed")
     folder = tmp_path_factory.mktemp("registry")
-    address = f"127.0.0.1:{host.free_port()}"
+    with process.listen(0) as listener:
+        address = f"127.0.0.1:{process.port_of(listener)}"
     storage = f"{{filesystem: {{rootdirectory: {folder}/data}}, delete: {{enabled: true}}}}"
     (folder / "registry.yml").write_text(f"version: 0.1\nstorage: {storage}\nhttp: {{addr: {address}}}\n")
     with (folder / "log").open("w") as log:
