@@ -21,7 +21,7 @@ export OMP_WAIT_POLICY ?= passive # two fits on two cores would spin against eac
 
 GATES := performance fairness behaviour parity
 CHAIN := schema dataset fit gates record export image deploy smoke promote
-TARGETS := help setup pipeline $(CHAIN) $(GATES) report rollback stop doctor reproduce freeze calibrate ui test mutants bench lint format lock clean
+TARGETS := help setup pipeline $(CHAIN) $(GATES) report measure rollback stop doctor reproduce freeze calibrate ui test test-cluster mutants bench lint format lock clean
 
 .PHONY: $(TARGETS)
 
@@ -29,7 +29,7 @@ TARGETS := help setup pipeline $(CHAIN) $(GATES) report rollback stop doctor rep
 stage = @mkdir -p build; TIMEFORMAT='%1R $@'; { time { $(1); } 2>&3; } 3>&2 2>>build/times.txt
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1 # \2/p' Makefile | column -t -s '#'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1 # \2/p' Makefile | column -t -s '#'
 
 setup: $(READY) ## make .venv from the lock
 
@@ -88,7 +88,10 @@ export: setup ## stage 4: the bundle, build/model
 	$(call stage,python -m serve.export $(VERSION) --to build/model)
 
 image: setup ## stage 4: the image of the bundle, where a container engine answers
-	$(call stage,python -m infra.image --bundle build/model)
+	$(call stage,mkdir -p build && python -m infra.image --bundle build/model > build/image.txt && cat build/image.txt)
+
+measure: setup ## stage 4: megabytes and cold start of that image, against their bounds
+	$(call stage,python -m infra.measure --image "$$(sed -n 's/^image=//p' build/image.txt)")
 
 deploy: setup ## stage 5: serve the bundle on this machine
 	$(call stage,python -m infra.deploy --environment local --bundle build/model $(VERSION))
@@ -123,6 +126,9 @@ ui: setup ## MLflow's pages on the embedded store
 test: setup $(COMPILED) ## the tests; TESTS= narrows them
 	@OMP_NUM_THREADS=1 python -m pytest --numprocesses auto --dist loadfile $(TESTS)
 
+test-cluster: setup ## deployments to a real Kubernetes under load, on one that is built here (root, apt; ten minutes once)
+	@OMP_NUM_THREADS=1 .ci/cluster $(TESTS)
+
 mutants: setup ## break the gates' code bit by bit; each break has to be noticed by a test
 	@python -m tests.mutants
 
@@ -139,7 +145,7 @@ lint: setup ## style, types, workflows, Dockerfiles, compose
 	@check-jsonschema --builtin-schema vendor.github-actions .github/actions/*/action.yml
 	@check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	@check-jsonschema --builtin-schema vendor.compose-spec infra/compose.yaml
-	@shellcheck .ci/run
+	@shellcheck .ci/run .ci/cluster
 	@hadolint serve/Dockerfile infra/mlflow/Dockerfile
 
 format: setup ## put the code in form

@@ -1,58 +1,85 @@
-"""A machine with a container engine as a place to deploy to: a candidate, the live one, and the one before, stopped.
+"""A machine with a container engine as a place to deploy to: candidate and live one behind a proxy, the one before.
 
-Two containers cannot publish one port, so the switch is stop, start: the port is closed for about as long as the
-service takes to start. Names tell the role: gatehouse-<model>-<folder's digest>-candidate, -next, -live, -previous.
+The proxy owns the port, so a switch is a word to it, and no request is refused. Names tell the roles:
+gatehouse-<model>-<folder's digest>-candidate, -live, -previous; the last is stopped once what it had begun is answered.
+A run may be killed at any step: `settle` (infra/repair.py) finishes a switch that the proxy has made, or undoes it.
 """
 
+import os
+from functools import cached_property
 from pathlib import Path
 
-from infra import host, image, process
+from infra import asked, contained, host, image, network, repair, told
 from infra.baking.sides import Metrics
 from infra.bundle import Bundle
-from infra.host import Container, Engine
-from validation.script import Refusal, digest, log
+from infra.caddy import Edge
+from infra.connection import Engine
+from infra.contained import DRAIN_SECONDS, UPSTREAM
+from infra.host import Container
+from infra.network import Network
+from infra.proxy import Proxy
+from infra.roles import CANDIDATE, LIVE, PREVIOUS, Roles
+from validation.script import digest, log
+from validation.steps import step
 
-DRAIN_SECONDS = 30  # for requests under way when a container is stopped
-SHORT_DRAIN_SECONDS = 5  # the same for one that is taken back; one that just starts hears no SIGTERM
-START_SECONDS = 15.0  # for the engine to say that a container runs
+SHORT_DRAIN_SECONDS = 5  # for requests under way of a candidate that is taken back
+MEMORY = 2**30  # bytes; of one process that serves, where nothing else is said
 
 
 class Containers:
-    """Serve images on 127.0.0.1:`port`; `folder` (the deployment's home) tells our containers from another clone's."""
+    """Serve images behind `edge`, each with `memory` bytes; `folder`, a home, tells our containers from another's."""
 
-    def __init__(self, engine: Engine, folder: Path, port: int, ready_seconds: float, reference: str = "") -> None:
+    def __init__(
+        self, engine: Engine, folder: Path, edge: Edge, ready_seconds: float, reference: str = "", memory: int = MEMORY
+    ) -> None:
         self.engine = engine
         self.home = str(folder.resolve())
-        self.port = port
+        self.edge, self.memory = edge, memory
         self.ready_seconds = ready_seconds
-        self.url = f"http://127.0.0.1:{port}"
         self.image = reference  # empty: built around the bundle
-        self.name = "container"
         self.ledger = ""  # the head of the branch's ledger when this deployment began
-        self._candidate: Container | None = None
+        key = digest(self.home.encode())[:8]
+        self.roles = Roles(engine, self.home, key)
+        self._known = f"gatehouse-{key}"
         self._before = ""  # id of the container that served when `settle` looked
+        self._candidate: Container | None = None
+        far = host.machine(engine)
+        self.name = f"container on {far.destination}" if far else "container"
+        near = f"http://{far.name if far and edge.exposed else edge.near}:{edge.port}"
+        self.address = f"https://{edge.domain}" if edge.domain else near
+
+    @cached_property
+    def network(self) -> Network:
+        """The network of this home; made when it is asked for the first time."""
+        return network.network(self.engine, self._known, self.home, self.edge.exposed)
+
+    @cached_property
+    def proxy(self) -> Proxy:
+        """The proxy of this home."""
+        return Proxy(self.engine, self.network, self.edge, self.home)
+
+    @property
+    def url(self) -> str:
+        """Where a deployment asks what serves: the proxy's own door, on the engine's machine."""
+        return self.proxy.url
+
+    @property
+    def stable(self) -> str:
+        """Where the live one answers by itself, past the proxy; empty where none is."""
+        return self._own_url(LIVE)
 
     def settle(self) -> None:
-        """Repair what a killed run left: no stray candidate, the old one serving.
+        """Repair what a killed run left: a switch is finished or undone, and no candidate stays.
 
-        Raises Refusal when the port belongs to somebody else.
+        Raises Refusal when the port belongs to somebody else, or a setting is wrong.
         """
-        self.remove_candidate()
-        self._restore()
-        live = self._find("live")
-        if live is not None and host.url(live) != self.url:
-            raise Refusal(
-                f"the service runs at {host.url(live)}, not on port {self.port}; take it down first"
-                " (`python -m infra.deploy --environment local --remove`)"
-            )
-        if live is None:
-            process.listen(self.port).close()  # said before anything is started
-        else:
-            self._before = live.id
+        told.tell(os.environ, exposed=self.edge.exposed, elsewhere=host.machine(self.engine) is not None)
+        live = repair.settle(self)
+        self._before = live.id if live is not None else ""
 
     def is_up(self) -> bool:
         """Whether something of ours serves now."""
-        return self._find("live") is not None
+        return self.roles.find(LIVE) is not None
 
     def prefer(self, image: str) -> None:
         """Serve this image, which a unit had before, if it can still be had; else one is built around the bundle."""
@@ -63,7 +90,7 @@ class Containers:
 
     def live_image(self) -> str:
         """Return the image that serves: by the digest it was pulled by, else by its id in this engine."""
-        live = self._find("live")
+        live = self.roles.find(LIVE)
         return self.image if "@sha256:" in self.image or live is None else str(live.attrs["Image"])
 
     def start_candidate(self, bundle: Bundle) -> str:
@@ -72,110 +99,102 @@ class Containers:
             host.fetch(self.engine, self.image)
         else:
             self.image = image.build(self.engine, bundle)
-        self._candidate = self._start(bundle, "candidate", None)
-        return host.url(self._candidate)
-
-    def share(self, part: float) -> Metrics | None:  # noqa: ARG002  what other places take
-        """Hand nothing to the candidate: the port is published by one container alone."""
-        return None
+        labels = {"gatehouse.bundle": bundle.digest, "gatehouse.ledger": self.ledger}
+        self._candidate = self.start(self.image, self.roles.name(bundle.slug, CANDIDATE), labels)
+        step("candidate")
+        return contained.url(self.engine, self._candidate)
 
     def candidate_ended(self) -> str | None:
         """Say how the candidate ended, or None while it runs."""
-        return _ended(self._candidate) if self._candidate is not None else None
+        return contained.ended(self._candidate) if self._candidate is not None else None
 
     def candidate_log(self) -> list[str]:
         """Return the last lines of the candidate's log."""
-        if self._candidate is None:
-            return []
-        with host.asking("show a log"):
-            return str(self._candidate.logs(tail=12).decode(errors="replace")).splitlines()
+        return contained.tail(self._candidate) if self._candidate is not None else []
+
+    def share(self, part: float) -> Metrics:
+        """Hand a part (0 to 1) of the requests to the candidate, where something serves that it can be taken from."""
+        candidate = self.roles.find(CANDIDATE)
+        if candidate is not None and self.roles.find(LIVE) is not None:
+            self.proxy.share(candidate.labels[UPSTREAM], part)
+            step("share")
+        return self.metrics
+
+    def metrics(self) -> tuple[list[str], list[str]]:
+        """Return what the live one and the candidate tell Prometheus. Raises OutsideError or Refusal."""
+        stable, canary = ([asked.metrics(url)] if url else [] for url in map(self._own_url, (LIVE, CANDIDATE)))
+        return stable, canary
 
     def remove_candidate(self) -> None:
-        """Remove the candidate, if there is one."""
-        _remove(self._find("candidate"))
+        """Take its share from the candidate and remove it; what served before the live one drains, and is stopped."""
+        candidate, previous = self.roles.find(CANDIDATE), self.roles.find(PREVIOUS)
+        if candidate is not None:
+            shared = candidate.labels.get(UPSTREAM) == self.proxy.shared()
+            if shared:
+                self.proxy.share("", 0)
+            contained.remove(candidate, SHORT_DRAIN_SECONDS if shared else 0)
+        if previous is not None and contained.running(previous):
+            with host.asking(f"stop {previous.name}"):
+                previous.stop(timeout=DRAIN_SECONDS)
         self._candidate = None
 
-    def switch(self, bundle: Bundle) -> str | None:
-        """Stop the old container and start the new one on the port; return why not if it could not."""
-        self.remove_candidate()
-        live = self._find("live")
-        if live is not None:
-            _remove(self._find("previous"))
-            with host.asking(f"stop {live.name}"):
-                live.stop(timeout=DRAIN_SECONDS)
-                live.rename(self._named(live, "previous"))
-        started = self._start(bundle, "next", self.port)
-        if not process.wait(lambda: _running(started) or _ended(started) is not None, START_SECONDS):
-            return "its container does not run"
-        if why := _ended(started):
-            return why
-        with host.asking(f"rename {started.name}"):
-            started.rename(self._named(started, "live"))
+    def switch(self, bundle: Bundle) -> str | None:  # noqa: ARG002  the candidate holds it
+        """Let the candidate take over from the next request on; return why not if it could not.
+
+        What served before goes on running until `remove_candidate`, so that `switch_back` finds it ready.
+        """
+        candidate = self.roles.find(CANDIDATE)
+        if candidate is None or (why := contained.ended(candidate)) is not None:
+            return why if candidate is not None else "there is no candidate any more"
+        with host.asking(f"keep {candidate.name}"):
+            candidate.update(restart_policy=contained.KEPT)
+        step("kept")
+        if self.roles.find(LIVE) is None:
+            self.proxy.ensure(candidate.labels[UPSTREAM])
+        else:
+            self.proxy.route(candidate.labels[UPSTREAM])
+        step("routed")
+        self.roles.call_live(candidate)
+        step("renamed")
+        self._candidate = None
         return None
 
     def switch_back(self) -> None:
         """Serve what was served when `settle` looked, or nothing when there was nothing."""
-        live = self._find("live")
-        if live is not None and live.id != self._before:
-            _remove(live, SHORT_DRAIN_SECONDS)
-        self._restore()
+        live = self.roles.find(LIVE)
+        if live is None or live.id == self._before:
+            return
+        old = next((one for one in self.roles.all() if one.id == self._before), None)
+        if old is None:
+            self.proxy.remove()
+            contained.remove(live, SHORT_DRAIN_SECONDS)
+        elif why := contained.come_up(self.engine, old, self.ready_seconds):
+            log(f"infra.deploy: undo: the old container does not come up again ({why}); the new one serves on")
+        else:
+            self.proxy.route(old.labels[UPSTREAM])
+            step("routed back")
+            self.roles.call_live(old)
+            contained.remove(self.roles.find(CANDIDATE), SHORT_DRAIN_SECONDS)
 
     def remove(self) -> bool:
-        """Take everything down; return whether there was anything."""
-        ours = self._ours()
+        """Take everything down; return whether there was anything. Certificates and records that wait stay."""
+        known = Network(self._known, bridged=False, trusted="", exposed=False)
+        found = Proxy(self.engine, known, Edge(0), self.home).remove()
+        ours = self.roles.all()
         for container in ours:
-            _remove(container, DRAIN_SECONDS if container.name.endswith("-live") else 0)
-        return bool(ours)
+            contained.remove(container, DRAIN_SECONDS if container.name.endswith("-live") else 0)
+        network.remove(self.engine, self._known)
+        return bool(ours) or found
 
     def heads(self) -> dict[str, str]:
         """Return the ledger's head that each of our containers carries, by the container's name."""
-        return {f"the container {one.name}": one.labels.get("gatehouse.ledger", "") for one in self._ours()}
+        return {f"the container {one.name}": one.labels.get("gatehouse.ledger", "") for one in self.roles.all()}
 
-    def _restore(self) -> None:
-        """Let the old container serve when a switch was cut short."""
-        _remove(self._find("next"))
-        live, previous = self._find("live"), self._find("previous")
-        with host.asking("start the old container again"):
-            if live is None and previous is not None:
-                previous.rename(self._named(previous, "live"))
-                live = previous
-            if live is not None and not _running(live):
-                live.start()
+    def _own_url(self, role: str) -> str:
+        found = self.roles.find(role)
+        return contained.url(self.engine, found) if found is not None else ""
 
-    def _start(self, bundle: Bundle, role: str, port: int | None) -> Container:
-        name = f"gatehouse-{bundle.slug}-{digest(self.home.encode())[:8]}-{role}"
-        labels = {"gatehouse.home": self.home, "gatehouse.bundle": bundle.digest, "gatehouse.ledger": self.ledger}
-        return host.start(self.engine, self.image, name, port=port, labels=labels, restart=role == "next")
-
-    def _ours(self) -> list[Container]:
-        with host.asking("list containers"):
-            return list(self.engine.containers.list(all=True, filters={"label": f"gatehouse.home={self.home}"}))
-
-    def _find(self, role: str) -> Container | None:
-        return next((container for container in self._ours() if container.name.endswith(f"-{role}")), None)
-
-    def _named(self, container: Container, role: str) -> str:
-        return f"{container.name.rsplit('-', 1)[0]}-{role}"
-
-
-def _remove(container: Container | None, drain: int = 0) -> None:
-    """Remove a container, after `drain` seconds at most for requests under way; 0 for one that has none."""
-    if container is None:
-        return
-    with host.asking(f"remove {container.name}"):
-        if drain:
-            container.stop(timeout=drain)
-        container.remove(force=True)
-
-
-def _running(container: Container) -> bool:
-    with host.asking(f"look at {container.name}"):
-        container.reload()
-    return bool(container.attrs["State"]["Running"])
-
-
-def _ended(container: Container) -> str | None:
-    with host.asking(f"look at {container.name}"):
-        container.reload()
-    state = container.attrs["State"]
-    return f"it ended with exit code {state['ExitCode']}" if state["Status"] in ("exited", "dead") else None
+    def start(self, image: str, name: str, labels: dict[str, str], restart: dict[str, str] | None = None) -> Container:
+        """Start a container of the service, which the proxy does not know yet."""
+        ours = {**labels, "gatehouse.home": self.home}
+        return contained.start(self.engine, image, name, self.network, ours, self.memory, restart)

@@ -2,14 +2,20 @@
 
 States: plan (verify the bundle, repair what a killed run left, keep it to be gone back to) -> canary, ready, smoke,
 bake, finish | undo (infra/machine.py) -> the ledger's line. How long the bake takes, and what it tolerates, says DEPLOY
-in config.py. `local` is this machine: a container when an engine answers, else
-a supervised process. What a rollback left is held, and not deployed until it is released (see infra.rollback).
+in config.py. `local` is this machine, or the one that DOCKER_HOST names by ssh: containers behind a proxy when an
+engine answers, else a supervised process. What a rollback left is held, and not deployed until it is released (see
+infra.rollback).
 
-Reads   the bundle (build/model); the registry and its ledger; ENGINE, DOCKER_HOST, BASE_IMAGE (see infra.image);
-        GATEHOUSE_PORT (else the port of config.py); GATEHOUSE_HOME (where state, logs and copies of bundles lie, else
-        build/local); API_KEYS_FILE, API_KEYS, OIDC_ISSUER and the like reach the service (see serve.app), and then
-        SERVICE_KEY is the key by which smoke and bake ask it; REPLAY_FILE, recorded requests for the bake (Parquet or
-        JSON lines, see docs/deploy.md), else they are made up from the contract
+Reads   the bundle (build/model); the registry and its ledger; GATEHOUSE_HOME (where state, logs and copies of bundles
+        lie, else build/local); ENGINE, BASE_IMAGE (see infra.image), PROXY_IMAGE (another Caddy than the pinned one);
+        DOCKER_HOST, also as ssh://user@host, where paths are those of that machine
+        GATEHOUSE_PORT (else the port of config.py) and GATEHOUSE_BIND (else 127.0.0.1), where it answers by HTTP
+        GATEHOUSE_DOMAIN, a name that others reach by HTTPS on port 443, with 80 open for its certificates;
+        GATEHOUSE_CERTIFICATES, `internal` or the URL of an ACME directory, else Let's Encrypt's
+        API_KEYS_FILE, API_KEYS, OIDC_ISSUER and the like, WORKERS, PREDICTION_LOG, OTEL_..., SENTRY_DSN reach the
+        service (see serve.app); SERVICE_KEY is the key by which smoke (scope predict) and bake (admin) ask it
+        REPLAY_FILE, recorded requests for the bake (Parquet or JSON lines, see docs/deploy.md), else they are made up
+        ATTESTATION, how an image given by its digest is proved (see infra.verified)
 Prints  a table: what is live, where, and what was before; and the numbers of the bake, also of one that failed
 Writes  the ledger's lines `intent`, then `live` or `failed`; the bundle's kept files beside its version
 Exits   0 live; 1 the candidate failed or is held, the old one serves; 2 used or set up wrongly; 3 the outside failed
@@ -20,12 +26,14 @@ from pathlib import Path
 from typing import Any
 
 from infra import bundle as bundles
-from infra import machine, noted, trial
+from infra import machine, noted, trial, verified
 from infra import place as places
 from infra.bundle import Bundle
 from infra.machine import CandidateError
 from infra.noted import ENVIRONMENTS, HeldError, Order
+from infra.verified import UnverifiedError
 from serve.bundle import BundleError
+from train.travel import book
 from train.travel.ledger import DEPLOYMENT
 from validation import contract, script
 from validation.script import NO, YES, Refusal, log, result
@@ -34,12 +42,15 @@ from validation.script import NO, YES, Refusal, log, result
 def deploy(sealed: Bundle, image: str, environment: str, record: bool) -> dict[str, Any]:
     """Bring a bundle to an environment, unless it is live there; return the record of what is live.
 
-    Raises HeldError when a rollback holds it back, CandidateError when it was not good enough.
+    Raises UnverifiedError for an image that was not published for this bundle, HeldError when a rollback holds it back,
+    CandidateError when it was not good enough.
     """
     home, tried = places.home(), trial.of_new(contract.load())
     unit = bundles.unit(sealed, image if "@sha256:" in image else "")
     order = Order(environment, DEPLOYMENT, unit, record=record)
     with places.alone(home):
+        if unit.image:
+            verified.must_be_published(unit.image, unit, book.lines())
         place = places.choose(home, image)
         place.settle()
         if noted.repair(place, environment):
@@ -68,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments.add_argument("--environment", required=True, choices=ENVIRONMENTS)
     arguments.add_argument("--bundle", type=Path, default=script.BUILD / "model", help="the sealed bundle")
     arguments.add_argument("--model-version", type=script.version_number, help="the version that the bundle must hold")
-    arguments.add_argument("--image", default="", help="use this image instead of building one around the bundle")
+    arguments.add_argument("--image", default="", help="use this image, by digest the published one alone")
     arguments.add_argument("--record", action="store_true", help="save the ledger's lines to the registry's branch")
     arguments.add_argument("--remove", action="store_true", help="take the environment down")
     given = arguments.parse_args(argv)
@@ -85,7 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if sealed.version != given.model_version:
             raise Refusal(f"{given.bundle} holds version {sealed.version}, not {given.model_version}; export it again")
         record = deploy(sealed, given.image, given.environment, given.record)
-    except (BundleError, HeldError) as error:
+    except (BundleError, HeldError, UnverifiedError) as error:
         log(f"infra.deploy: plan: {error}; nothing was touched")
         return NO
     except CandidateError as error:

@@ -1,26 +1,22 @@
 """The one door to a container engine (Docker, or Podman by the same API); without one, None comes back and is said."""
 
 import contextlib
+import io
 import os
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any
+import tarfile
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from infra import credentials, process
+from infra import connection
+from infra.connection import Engine, first_line
 from validation.script import OutsideError, Refusal, log
 
-Engine = Any  # docker.DockerClient; the SDK has no types
-Container = Any
+if TYPE_CHECKING:
+    from infra.ssh import Machine
 
-ANSWER_SECONDS = 3.0  # a healthy engine answers its version within milliseconds
-SILENCES = {  # what the SDK wraps three times over, in plain words
-    "timed out": f"nothing within {ANSWER_SECONDS:g} s",
-    "No such file": "no such socket",
-    "Connection refused": "nobody listens there",
-    "Permission denied": "permission denied; may you use this engine?",
-}
-WORK_SECONDS = 300.0  # for one call, a layer of a build included
-INSIDE = 8000  # the port of the service within its container, see serve/Dockerfile
+Container = Any  # the SDK has no types
+
+USER = 10001  # whom the service's image runs as, and the proxy too
 
 
 def engine() -> Engine | None:
@@ -35,8 +31,8 @@ def engine() -> Engine | None:
     if wanted == "none":
         return None
     silent = []
-    for address in _addresses(wanted):
-        client, why = _connect(address)
+    for address in connection.addresses(wanted):
+        client, why = connection.connect(address)
         if client is not None:
             return client
         silent.append(f"{address} does not answer ({why})")
@@ -46,29 +42,15 @@ def engine() -> Engine | None:
     return None
 
 
-def _addresses(wanted: str) -> list[str]:
-    """List where an engine may listen: DOCKER_HOST alone if it is set, else the usual sockets that exist."""
-    if wanted != "podman" and os.environ.get("DOCKER_HOST"):
-        return [os.environ["DOCKER_HOST"]]
-    home, runtime = Path.home(), Path(os.environ.get("XDG_RUNTIME_DIR") or "/nonexistent")
-    docker = ("/var/run/docker.sock", runtime / "docker.sock", home / ".docker/run/docker.sock")
-    podman = (runtime / "podman/podman.sock", "/run/podman/podman.sock")
-    sockets = {"": docker + podman, "docker": docker, "podman": podman}[wanted]
-    return [f"unix://{socket}" for socket in map(Path, sockets) if socket.exists()]
+def machine(client: Engine) -> "Machine | None":
+    """Return the machine that an engine is on; None where it is this one."""
+    return getattr(client, "machine", None)
 
 
-def _connect(address: str) -> tuple[Engine | None, str]:
-    import docker
-    import requests
-
-    settings = docker.utils.kwargs_from_env() | {"base_url": address}  # TLS of a remote engine comes with it
-    try:
-        client = docker.DockerClient(**settings, version="auto", timeout=ANSWER_SECONDS)
-        client.ping()
-    except (docker.errors.DockerException, requests.RequestException, OSError, ValueError) as error:
-        return None, next((said for sign, said in SILENCES.items() if sign in str(error)), _first_line(error))
-    client.api.timeout = WORK_SECONDS
-    return client, ""
+def at(client: Engine, port: int, address: str = "127.0.0.1") -> str:
+    """Return the URL by which a port of the engine's machine is reached from here."""
+    far = machine(client)
+    return f"http://127.0.0.1:{far.reach(port)}" if far else f"http://{address}:{port}"
 
 
 @contextlib.contextmanager
@@ -80,12 +62,7 @@ def asking(what: str) -> Iterator[None]:
     try:
         yield
     except (docker.errors.DockerException, requests.RequestException) as error:
-        raise OutsideError(f"the container engine could not {what}: {_first_line(error)}") from error
-
-
-def _first_line(error: Exception) -> str:
-    text = str(getattr(error, "explanation", None) or error).strip()
-    return text.splitlines()[0] if text else type(error).__name__
+        raise OutsideError(f"the container engine could not {what}: {first_line(error)}") from error
 
 
 def has_bridge(client: Engine) -> bool:
@@ -114,53 +91,39 @@ def fetch(client: Engine, reference: str) -> None:
             client.api.pull(reference)
 
 
-def start(
-    client: Engine, reference: str, name: str, *, port: int | None, labels: Mapping[str, str], restart: bool
-) -> Container:
-    """Start the service's image on 127.0.0.1:`port` (None: a free one), read-only and without any privilege."""
-    told, volumes = credentials.for_container(os.environ)
-    settings: dict[str, Any] = {"ports": {f"{INSIDE}/tcp": ("127.0.0.1", port)}}
-    if not has_bridge(client):
-        port = port or free_port()
-        told |= {"HOST": "127.0.0.1", "PORT": str(port)}
-        told.pop("INSECURE", None)  # there the service sees for itself that it listens on loopback
-        settings = {"network_mode": "host"}
-        labels = {**labels, "gatehouse.port": str(port)}  # the engine knows of no port then
-    with asking(f"start {name}"):
-        return client.containers.run(
-            reference,
-            name=name,
-            labels=dict(labels),
-            detach=True,
-            read_only=True,
-            tmpfs={"/tmp": "size=64m"},  # noqa: S108 -- the container's own, in memory
-            cap_drop=["ALL"],
-            security_opt=["no-new-privileges"],
-            pids_limit=256,
-            restart_policy={"Name": "unless-stopped"} if restart else None,
-            environment=told,
-            volumes=volumes,
-            **settings,
-        )
+def put(container: Container, folder: str, files: Mapping[str, str], below: str = "") -> None:
+    """Write files into a folder of a container's volume, or into one `below` it that is made; they are USER's."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        entries: list[tuple[str, bytes, bytes]] = [(below, b"", tarfile.DIRTYPE)] if below else []
+        entries += [(f"{below}/{name}".lstrip("/"), text.encode(), tarfile.REGTYPE) for name, text in files.items()]
+        for name, content, kind in entries:
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.size, entry.uid, entry.gid = kind, len(content), USER, USER
+            entry.mode = 0o700 if kind == tarfile.DIRTYPE else 0o600
+            archive.addfile(entry, io.BytesIO(content))
+    with asking(f"write into {container.name}"):
+        container.put_archive(folder, packed.getvalue())
 
 
-def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listens on at this moment."""
-    with process.listen(0) as listener:
-        return process.port_of(listener)
+def take(container: Container, path: str) -> str:
+    """Read a file of a container; empty when there is none."""
+    import docker
+
+    with asking(f"read {path} of {container.name}"):
+        try:
+            packed = io.BytesIO(b"".join(container.get_archive(path)[0]))
+        except docker.errors.NotFound:
+            return ""
+    with tarfile.open(fileobj=packed) as archive:
+        file = archive.extractfile(archive.getmembers()[0])
+        return file.read().decode() if file else ""
 
 
-def url(container: Container) -> str:
-    """Return where a running container answers."""
-    with asking(f"describe {container.name}"):
-        container.reload()
-    settings = container.attrs
-    published = next(
-        (
-            ports[f"{INSIDE}/tcp"][0]["HostPort"]
-            for ports in (settings["NetworkSettings"].get("Ports"), settings["HostConfig"].get("PortBindings"))
-            if ports and ports.get(f"{INSIDE}/tcp")
-        ),
-        None,
-    )
-    return f"http://127.0.0.1:{published or container.labels['gatehouse.port']}"
+def run(container: Container, command: Sequence[str]) -> None:
+    """Run a program in a running container, by its arguments: no shell. Raises OutsideError when it fails."""
+    with asking(f"run {command[0]} in {container.name}"):
+        done = container.exec_run(list(command))
+    if done.exit_code:
+        said = done.output.decode(errors="replace").strip().splitlines() or ["it said nothing"]
+        raise OutsideError(f"{command[0]} failed in the container {container.name}: {said[-1]}")

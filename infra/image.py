@@ -1,7 +1,8 @@
 """Build the service's image around a sealed bundle, when a container engine answers.
 
 Reads   the bundle (build/model), serve/Dockerfile, the files .dockerignore lets in; ENGINE (docker, podman or none;
-        empty: whichever answers), DOCKER_HOST, BASE_IMAGE (another base than the pinned one)
+        empty: whichever answers), DOCKER_HOST; BASE_IMAGE (another base than the pinned one), BUILD_IMAGE (another
+        image with pip, else BASE_IMAGE where that is set); PREDICTION_LOG (see infra.labels)
 Prints  image=<model>:<first 12 digits of the bundle's digest>, or image= when no engine answers
 Exits   0 built, or no engine; 1 the bundle is not what was sealed; 2 used wrongly; 3 the engine failed
 """
@@ -13,11 +14,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from infra import bundle as bundles
-from infra import host
+from infra import host, labels
 from infra.bundle import Bundle
-from infra.host import Engine
+from infra.connection import Engine
 from serve.bundle import BundleError
-from serve.runtime import LIBRARIES, runtime_of
 from validation.script import BUILD, NO, ROOT, YES, OutsideError, door, log, parser, result
 
 DOCKERFILE = "serve/Dockerfile"
@@ -30,16 +30,14 @@ def build(engine: Engine, bundle: Bundle) -> str:
     """
     reference = f"{bundle.slug}:{bundle.short}"
     base = os.environ.get("BASE_IMAGE")
+    bases = {"BASE_IMAGE": base, "BUILD_IMAGE": os.environ.get("BUILD_IMAGE") or base}
     with host.asking(f"build {reference}"):
         steps = engine.api.build(
             fileobj=pack(bundle.folder),
             custom_context=True,
             dockerfile=DOCKERFILE,
             tag=reference,
-            buildargs={"VERSION": str(bundle.version), "REVISION": bundle.commit}
-            | {"LIBRARIES": LIBRARIES[runtime_of(bundle.folder / "model")]}
-            | ({"BASE_IMAGE": base} if base else {}),
-            labels={"gatehouse.bundle": bundle.digest},
+            buildargs=labels.arguments(bundle) | {name: image for name, image in bases.items() if image},
             network_mode=None if host.has_bridge(engine) else "host",
             rm=True,
             forcerm=True,

@@ -17,6 +17,7 @@ import httpx
 from infra import bundle as bundles
 from infra import place as places
 from infra import process
+from infra.asked import is_ready
 from infra.baking.verdict import FINISH
 from infra.bundle import Bundle
 from infra.place import Place
@@ -61,7 +62,7 @@ def bring(place: Place, sealed: Bundle, home: Path, trial: Trial) -> dict[str, A
             numbers = _bake(place, url, kept, _old(place, shelf), trial)
             _finish(place, kept)
         previous = {key: record[key] for key in ("digest", "version")} if record else None
-        record = {"digest": kept.digest, "version": kept.version, "what": place.name, "url": place.url}
+        record = {"digest": kept.digest, "version": kept.version, "what": place.name, "url": place.address}
         record |= {"code": _code(), "ledger": place.ledger, "previous": previous, "bake": numbers}
         with script.writing(home / places.RECORD) as file:
             file.write(script.to_json(record))
@@ -91,8 +92,8 @@ def _undoing(place: Place) -> Iterator[None]:
         if isinstance(error, CandidateError):
             for line in place.candidate_log():
                 log(f"  | {line}")
+        place.switch_back()  # first, while what served before the switch still runs
         place.remove_candidate()
-        place.switch_back()
         raise
     place.remove_candidate()
 
@@ -120,7 +121,7 @@ def _try_out(place: Place, kept: Bundle, trial: Trial) -> str:
 
     def settled() -> bool:
         ended.extend(filter(None, [place.candidate_ended()]))
-        return bool(ended) or _ready(url)
+        return bool(ended) or is_ready(url)
 
     began = time.monotonic()
     came_up = process.wait(settled, place.ready_seconds)
@@ -158,7 +159,7 @@ def _bake(place: Place, url: str, kept: Bundle, old: Bundle | None, trial: Trial
 
 
 def _finish(place: Place, kept: Bundle) -> None:
-    log(f"infra.deploy: finish: {place.url}")
+    log(f"infra.deploy: finish: {place.address}")
     if why := place.switch(kept):
         raise CandidateError(f"finish: {why}")
     _confirm(place, kept)
@@ -166,14 +167,7 @@ def _finish(place: Place, kept: Bundle) -> None:
 
 def _confirm(place: Place, kept: Bundle) -> None:
     if not process.wait(lambda: _serves(place.url, kept), place.ready_seconds):
-        raise CandidateError(f"finish: {place.url} does not serve the new bundle after {place.ready_seconds:g} s")
-
-
-def _ready(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/readyz", timeout=2, trust_env=False).status_code == 200
-    except httpx.HTTPError:
-        return False
+        raise CandidateError(f"finish: {place.address} does not serve the new bundle after {place.ready_seconds:g} s")
 
 
 def _serves(url: str, bundle: Bundle) -> bool:
@@ -183,7 +177,7 @@ def _serves(url: str, bundle: Bundle) -> bool:
 def serving(url: str) -> str:
     """Return the digest of the bundle that answers at `url`, ready; empty when none does."""
     try:
-        told = httpx.get(f"{url}/version", timeout=2, trust_env=False).json() if _ready(url) else {}
+        told = httpx.get(f"{url}/version", timeout=2, trust_env=False).json() if is_ready(url) else {}
         return str(told["bundle_digest"])
     except (httpx.HTTPError, ValueError, KeyError, TypeError):
         return ""

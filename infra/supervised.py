@@ -24,13 +24,19 @@ class Supervised:
         self.port = port
         self.ready_seconds = ready_seconds
         self.command = command
-        self.url = f"http://127.0.0.1:{port}"
+        self.url = self.address = f"http://127.0.0.1:{port}"
+        self.image = ""  # it needs none
         self.name = "process"
         self.ledger = ""  # the head of the branch's ledger when this deployment began; a process bears no label
         self._leash = folder / "supervisor.leash"
         self._candidate = folder / "candidate.leash"
         self._trial: subprocess.Popen[bytes] | None = None
         self._before: str | None = None  # folder of the bundle that served when `settle` looked
+
+    @property
+    def stable(self) -> str:
+        """Where the live one answers, which is where everybody asks; empty where none is."""
+        return self.url if self.is_up() else ""
 
     def settle(self) -> None:
         """Repair what a killed run or a killed supervisor left: no stray candidate, the old one serving.

@@ -52,12 +52,14 @@ def of_new(config: Config) -> Trial:
             canary, stable = side(new.folder), side(old.folder) if old else None
         except BundleError as error:
             raise Refusal(str(error)) from None
-        metrics = place.share(deploy.canary_share)
+        serves = place.stable
+        metrics = place.share(deploy.canary_share) if serves else None
         if metrics is None:
             deploy = replace(deploy, replay_per_second=OWN_PER_SECOND, look_seconds=OWN_LOOK_SECONDS)
-        replayed = Replay(new.folder, url, place.url if old else None, deploy, config.seed, recorded)
+        replayed = Replay(new.folder, url, serves if old else None, deploy, config.seed, recorded)
         if metrics is None:
-            log("infra.deploy: bake: by replayed requests; this place hands no share of the users' to a candidate")
+            why = "this place hands no share of the users' to a candidate" if serves else "nothing served before"
+            log(f"infra.deploy: bake: by replayed requests; {why}")
             return shadow(replayed, deploy, deploy.false_alarms)
         return bake(metrics, canary, stable, deploy, replayed)
 

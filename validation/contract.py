@@ -31,6 +31,7 @@ from validation.words.bounds import Gate
 from validation.words.columns import Binary, Category, Classes, Column, Number, Quantity, Target
 from validation.words.deploy import Deploy
 from validation.words.expectations import Determines, Duplicates, Expectation, MissingShare, Resembles, Rows, Share
+from validation.words.image import Image
 from validation.words.limits import check_limits
 from validation.words.names import check_names
 from validation.words.settings import Cost, Groups, Model, PredictionLog, Service, Split, Waiver
@@ -50,6 +51,7 @@ __all__ = [
     "Duplicates",
     "Gate",
     "Groups",
+    "Image",
     "Invariance",
     "Missing",
     "MissingShare",
@@ -99,6 +101,7 @@ class Config:
     registry: Registry
     service: Service
     prediction_log: PredictionLog
+    image: Image
     deploy: Deploy
     changed: tuple[str, ...] = ()  # against the commit that a proposal is judged beside; config.py does not set it
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 SMALLER = {
     *("at_most", "lose_at_most", "tolerate", "slack", "loss_at_most", "min_rows"),
     *("max_bytes", "slower_at_most", "min_positives", "min_negatives"),
+    *("max_mb", "max_own_mb", "ready_seconds"),
     *("canary_share", "false_alarms", "error_rate_worse_by", "refused_worse_by", "slower_times", "slower_by"),
     *("felt_seconds", "slow_seconds", "predictions_shift"),
 }
@@ -63,6 +64,7 @@ def stricter(head: "Config", base: "Config") -> "Config":
         merged,
         groups=groups,
         cost=_merged("COST", head.cost, base.cost, told),
+        image=_merged("IMAGE", head.image, base.image, told),
         deploy=_merged("DEPLOY", head.deploy, base.deploy, told),
         parity=_smaller("PARITY", head.parity, base.parity, told),
         looks=_smaller("LOOKS", head.looks, base.looks, told),

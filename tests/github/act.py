@@ -20,12 +20,17 @@ from typing import Any
 import yaml
 
 from tests.github.tree import ROOT, Tree, read_texts
+from tests.infra import oci
 
 STAND_INS = {
     "actions/upload-artifact": "upload.py",
     "actions/download-artifact": "download.py",
     "actions/setup-python": "setup_python.py",
+    "docker/build-push-action": "build_push.py",
+    "anchore/sbom-action": "sbom.py",
+    "aquasecurity/trivy-action": "trivy.py",
 }
+OUTPUTS = {"docker/build-push-action": ["digest"]}  # that later steps read
 BUILT_IN = "actions/checkout"  # act copies the working tree itself
 ONE_TEST = "tests/github/test_rules.py::test_the_table_of_pins_is_read"  # what `make test` runs inside a run
 TOKEN = "a-token-of-the-tests"
@@ -126,6 +131,19 @@ def run_act(
 
     `variables` are those of the repository.
     """
+    with oci.serving(oci.FakeHub()) as hub:
+        _stand_in_for_engine_and_hub(checkout, hub.host)
+        return _run(checkout, scratch, workflow, event, payload, variables)
+
+
+def _run(
+    checkout: Path,
+    scratch: Path,
+    workflow: str,
+    event: str,
+    payload: dict[str, Any] | None,
+    variables: Mapping[str, str] | None,
+) -> Run:
     environment = _environment(scratch)
     for path in checkout.glob(".github/workflows/*.yml"):
         text = re.sub(r"\n +queue: .*", "", path.read_text())  # act's schema does not know it yet
@@ -176,6 +194,22 @@ def run_act(
     return run
 
 
+def _stand_in_for_engine_and_hub(checkout: Path, host: str) -> None:
+    """Let images go to a registry in this process, and nothing be asked of an engine: there is none here.
+
+    The repository has capitals, as registries do not; act has a path for it.
+    """
+    labels, stage = checkout / "infra/labels.py", checkout / ".github/workflows/stage-4-image.yml"
+    if labels.exists():
+        labels.write_text(labels.read_text().replace('KEEPER = "ghcr.io"', f'KEEPER = "{host}"'))
+        stand_in = Path(__file__).parent / "stand_ins/measure.py"
+        action = checkout / ".github/actions/image/action.yml"
+        action.write_text(action.read_text().replace("${{ github.repository }}", "Org/My_Repo"))
+        before, measure, after = stage.read_text().partition("python -m infra.measure --image service:judged")
+        assert measure
+        stage.write_text(f"{before}python '{stand_in}'{after}")
+
+
 def _environment(scratch: Path) -> dict[str, str]:
     """Make the environment of the steps: nothing of the caller's but where the programs are."""
     with socket.socket() as free:
@@ -219,10 +253,14 @@ def _stand_in(action: str, inputs: set[str]) -> dict[str, Any]:
     """Make an action of one step; each input reaches its script as WITH_<NAME>."""
     script = Path(__file__).parent / "stand_ins" / STAND_INS.get(action, "record.py")
     given = {f"WITH_{name.replace('-', '_').upper()}": f"${{{{ inputs.{name} }}}}" for name in inputs}
-    step = {"run": f"python '{script}'", "shell": "bash", "env": {**given, "ACTION": action}}
+    step = {"id": "it", "run": f"python '{script}'", "shell": "bash", "env": {**given, "ACTION": action}}
+    told = {
+        name: {"description": name, "value": f"${{{{ steps.it.outputs.{name} }}}}"} for name in OUTPUTS.get(action, [])
+    }
     return {
         "name": action,
         "description": "a stand-in",
         "inputs": {name: {"description": name} for name in inputs},
+        "outputs": told,
         "runs": {"using": "composite", "steps": [step]},
     }

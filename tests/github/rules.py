@@ -21,20 +21,38 @@ CONCURRENT = {"group", "cancel-in-progress", "queue"}
 NO_STEP = {
     "train.init", "validation.calibrate", "serve.batch", "serve.key",  # by hand, or by a schedule of the team's own
     "serve.app", "serve.health", "serve.ship", "infra.supervisor",  # the service, and what the image or it starts
+    "infra.packing", "infra.image",  # in the image's build; that build on a laptop
 }  # fmt: skip
-NO_TARGET = {"train.store", "train.claim", "infra.comment"}  # from machine to machine; for others' sake; after a run
+NO_TARGET = {
+    *("train.store", "train.claim", "infra.comment"),  # from machine to machine; for others' sake; after a run
+    *("infra.labels", "infra.sbom", "infra.scan", "infra.publish"),  # around the platform's own actions
+}
 LOGIN = re.compile(r"MLFLOW_TRACKING_(USERNAME|PASSWORD): \"?\$\{\{ secrets\.MLFLOW_TRACKING_\1 \}\}\"?")
 HELD = re.compile(r"^ +secrets:(?: \{ ,  \})?$", re.MULTILINE)  # the key that held the login, and nothing else
 SERVER = "  MLFLOW_TRACKING_URI: ${{ github.event_name != 'pull_request' && vars.MLFLOW_TRACKING_URI || '' }}"
-WRITERS = {"claim.yml", "record.yml", "stage-5-deploy.yml", "rollback.yml"}  # what pushes to the registry's branch
+WRITERS = {"claim.yml", "record.yml", "publish.yml", "stage-5-deploy.yml", "rollback.yml"}  # what pushes to the branch
+PUBLISHER = "publish.yml"  # what pushes the image, too, and attests it
+DEPLOYER = "stage-5-deploy.yml"  # what pulls it, and sees that it is attested
 MAY_WRITE = {("contents", "write"), ("contents", "read"), ("actions", "read")}  # what a writer may ask for
+MAY_PUBLISH = {
+    ("packages", "write"),
+    ("id-token", "write"),
+    ("attestations", "write"),
+}  # what the publisher may as well
+MAY_PULL = {("packages", "read"), ("attestations", "read")}
 MAY_FOLLOW = {("contents", "read"), ("actions", "read"), ("pull-requests", "write")}  # what a follower may ask for
 LOOKER = "doctor.yml"  # what tells of the place, by all that a job's token may see of it
 MAY_LOOK = {("contents", "read"), ("actions", "read"), ("packages", "read")}
 ADVICE = "doctor"  # the job that may stand behind all-green: what it finds is no fault of a commit
 MODES = {"reproduce"}  # flags that make a script do another thing: a job may have their word
 GATING = {"push", "pull_request"}  # events whose checks stand at a commit or proposal; a schedule gates nothing
-PLATFORM_JOBS = {"tests", "image", "all-green"}  # their word is make's or the platform's, not a script's
+PLATFORM_JOBS = {
+    "tests",
+    "image",
+    "push",
+    "attest",
+    "all-green",
+}  # their word is make's or the platform's, not a script's
 
 
 def rule(function: Rule) -> Rule:
@@ -174,6 +192,8 @@ def asks_for_little(tree: Tree) -> Iterator[str]:
             writes = name in WRITERS or called(job) in WRITERS
             may = MAY_FOLLOW if name in tree.followers else MAY_WRITE if writes else {("contents", "read")}
             may = MAY_LOOK if LOOKER in (name, called(job)) else may
+            may = may | MAY_PUBLISH if PUBLISHER in (name, called(job)) else may
+            may = may | MAY_PULL if DEPLOYER in (name, called(job)) else may
             if (scope, level) not in may:
                 yield f"{name}, {job_id}: asks for {scope}: {level}"
 
@@ -188,6 +208,34 @@ def writes_for_nobody_who_proposes(tree: Tree) -> Iterator[str]:
         pushes = any(step.get("with", {}).get("mode") == "push" for step in job.get("steps", []))
         if pushes and name not in WRITERS:
             yield f"{name}, {job_id}: pushes the registry, and is no writer"
+
+
+@rule
+def publishes_one_way(tree: Tree) -> Iterator[str]:
+    """One workflow pushes images, by digest alone; a job that runs nothing of ours signs, where the plan has it."""
+    for name, job_id, job in tree.jobs():
+        pushes = [step for step in job.get("steps", []) if step.get("with", {}).get("push") == "true"]
+        if pushes and name != PUBLISHER:
+            yield f"{name}, {job_id}: pushes an image, and is not {PUBLISHER}"
+        granted = _granted(job)
+        signs = any(step.get("uses", "").startswith("actions/attest@") for step in job.get("steps", []))
+        if "uses" not in job and (granted.get("id-token") == "write") != signs:
+            yield f"{name}, {job_id}: a token to sign by is for the job that signs"
+        if signs and any("run" in step or step.get("uses", "").startswith("./") for step in job["steps"]):
+            yield f"{name}, {job_id}: signs beside code of ours"
+        if signs and job.get("if") != "github.event.repository.visibility == 'public'":
+            yield f"{name}, {job_id}: asks for attestations where the plan may not have them, or not where it has"
+    for where, step in tree.steps():
+        given = step.get("with", {})
+        if step.get("uses", "").startswith("docker/build-push-action@"):
+            if "push-by-digest=true" not in given.get("outputs", "") or {"push", "tags", "load"} & given.keys():
+                yield f"{where}: an image is pushed by its digest, and by no tag"
+            if given.get("provenance") != "false":
+                yield f"{where}: the builder's own provenance makes an index of the image"
+        word = step.get("env", {}).get("ATTESTATION")
+        wanted = "${{ github.event.repository.visibility == 'public' && 'platform' || 'none' }}"
+        if {"infra.publish", "infra.deploy"} & commands(step.get("run", "")) and word != wanted:
+            yield f"{where}: the repository's visibility does not say whether an attestation is required"
 
 
 @rule
@@ -347,11 +395,11 @@ def is_all_green(tree: Tree) -> Iterator[str]:
 
 @rule
 def judges_before_it_acts(tree: Tree) -> Iterator[str]:
-    """Nothing is deployed that tests, data and gates have not passed."""
+    """Nothing is published or deployed that tests, data and gates have not passed."""
     for name, workflow in tree.entries.items():
         for job_id, job in workflow["jobs"].items():
             missing = {"tests", "data", "train", "gates", "image"} - _before(workflow["jobs"], job_id)
-            if called(job) == "stage-5-deploy.yml" and missing:
+            if called(job) in (DEPLOYER, PUBLISHER) and missing:
                 yield f"{name}, {job_id}: does not wait for {', '.join(sorted(missing))}"
 
 

@@ -15,9 +15,19 @@ from tests.infra.fake_forge import FakeForge, serving
 pytestmark = pytest.mark.act
 
 GATES = ("performance", "fairness", "behaviour", "parity")
-STAGE_1 = {"tests": "success", "data/schema": "success", "data/dataset": "success"}
+STAGE_1 = {"tests/tests": "success", "data/schema": "success", "data/dataset": "success"}
 JUDGED = dict.fromkeys((f"gates/{gate}" for gate in (*GATES, "report")), "success")
-LATER = ("train/fit", "claim/claim", "record/record", "image/image", "deploy/deploy", "deploy/promote", "all-green")
+LATER = (
+    "train/fit",
+    "claim/claim",
+    "record/record",
+    "image/image",
+    "publish/push",
+    "publish/publish",
+    "deploy/deploy",
+    "deploy/promote",
+    "all-green",
+)
 LATER += ("doctor/doctor",)
 VERDICTS = {f"verdict-{gate}" for gate in ("schema", "dataset", *GATES)}
 
@@ -48,25 +58,31 @@ def test_commits_follow_each_other_and_the_button_goes_back(
     remote = tmp_path / "owner/name.git"
     with serving(FakeForge(replies=recorded("job-of-a-fork"))) as forge:
         run = act(approved(checkout, forge.url), "pipeline.yml", "push")
-        good = dict.fromkeys((*STAGE_1, *JUDGED, *LATER), "success")
+        good = dict.fromkeys((*STAGE_1, *JUDGED, *LATER), "success") | {"publish/attest": "skipped"}
         assert (0, good) == (run.code, run.jobs)
-        assert ["make lint: success", "make test: success"] == run.steps["tests"][-2:]
+        assert ["make lint: success", "make test: success"] == run.steps["tests/tests"][-2:]
         assert "1" == run.outputs["train/fit"]["model-version"] == run.outputs["claim/claim"]["model-version"]
         left = files(run.artifacts)
-        assert VERDICTS | {"data-docs", "registry-fitted", "registry", "report", "bundle"} == left.keys()
+        assert VERDICTS | {"data-docs", "registry-fitted", "registry", "report", "bundle", "image"} == left.keys()
         assert all({f"{name.removeprefix('verdict-')}.json"} == left[name] for name in VERDICTS)
         assert {"manifest.json", "release.json", "model/model.onnx"} <= left["bundle"]
-        for job in ("data/schema", "data/dataset", *JUDGED, "record/record", "deploy/deploy"):
+        assert {"measured.json", "sbom.json", "scan.json", "base.json"} == left["image"]
+        for job in ("data/schema", "data/dataset", *JUDGED, "record/record", "image/image", "deploy/deploy"):
             assert "|" in run.summaries[job], f"{job} wrote no table"
         assert "| none | version 1 |" in run.summaries["deploy/promote"]
         assert (
             "| schedules | missing: no schedule runs: monitor.yml (disabled fork) |" in run.summaries["doctor/doctor"]
         )
         assert "cannot see: this token may not see it | on a laptop" in run.summaries["doctor/doctor"]
-        built = {"context": ".", "file": "serve/Dockerfile", "push": "false", "load": "true", "tags": "service:1"}
-        built |= {"build_args": "LIBRARIES=serve/requirements.txt"}
-        assert ["docker/setup-buildx-action", "docker/build-push-action"] == [call["action"] for call in run.calls]
-        assert built.items() <= {key.lower(): value for key, value in run.calls[1]["with"].items()}.items()
+        assert ["image", "image", "push", "push", "push", "publish", "deploy"] == [call["job"] for call in run.calls]
+        loaded, pushed = [call["with"] for call in run.calls if "build-push" in call["action"]]
+        assert "type=docker,name=service:judged" == loaded["OUTPUTS"]
+        name = pushed["OUTPUTS"].split(",")[1].removeprefix("name=")
+        assert name.startswith("127.0.0.1:")
+        assert name.endswith("/org/my_repo")
+        assert f"type=image,name={name},push-by-digest=true,name-canonical=true,push=true" == pushed["OUTPUTS"]
+        assert loaded["BUILD_ARGS"] == pushed["BUILD_ARGS"]
+        assert "| attested | not attested: the platform does it for public" in run.summaries["publish/publish"]
 
         again = approved(copy_tree(tmp_path / "again"), forge.url)
         config = (again / "config.py").read_text()
@@ -77,7 +93,7 @@ def test_commits_follow_each_other_and_the_button_goes_back(
         assert "lost to the champion | version 1" in run.summaries["gates/performance"]
         assert "| version 1 | version 1 |" in run.summaries["deploy/promote"]
     told = [json.loads(line) for line in on_branch(remote, "ledger.jsonl").splitlines()]
-    commit = ["registration", "verdicts", "deployment", "deployment", "promotion"]
+    commit = ["registration", "verdicts", "publication", "deployment", "deployment", "promotion"]
     assert ["beginning", *commit, *commit] == [line["event"] for line in told]
 
     button = {"inputs": {"environment": "local", "version": "", "reason": "it errs"}}

@@ -11,7 +11,7 @@ from tests.github.act import Run
 pytestmark = pytest.mark.act
 
 JOBS = (
-    *("tests", "data/schema", "data/dataset", "train/fit"),
+    *("tests/tests", "data/schema", "data/dataset", "train/fit"),
     *("gates/performance", "gates/fairness", "gates/behaviour", "gates/parity", "gates/report"),
     *("image/image", "all-green"),
 )
@@ -27,7 +27,8 @@ def test_a_good_proposal_is_all_green_and_deploys_nothing(checkout: Path, act: C
     assert (0, dict.fromkeys(JOBS, "success")) == (run.code, run.jobs)
     assert not marker.exists()
     assert "registry-promoted" not in {artifact.name for artifact in run.artifacts.iterdir()}
-    assert "false" == run.calls[-1]["with"]["PUSH"]
+    assert ["image", "image"] == [call["job"] for call in run.calls]
+    assert "type=docker,name=service:judged" == run.calls[-1]["with"]["OUTPUTS"]
 
 
 RED = {

@@ -18,7 +18,10 @@ DATA = ".github/workflows/stage-1-data.yml"
 TRAIN = ".github/workflows/stage-2-train.yml"
 GATES = ".github/workflows/stage-3-gates.yml"
 IMAGE = ".github/workflows/stage-4-image.yml"
+PUBLISH = ".github/workflows/publish.yml"
 DEPLOY = ".github/workflows/stage-5-deploy.yml"
+TESTS = ".github/workflows/tests.yml"
+BUILD = ".github/actions/image/action.yml"
 
 COMMENT = ".github/workflows/report-comment.yml"
 MONITOR = ".github/workflows/monitor.yml"
@@ -53,30 +56,30 @@ FLAWS: dict[str, list[tuple[str, str, str, str]]] = {
     ],
     "runs_one_line": [
         (
-            PIPELINE,
+            TESTS,
             r"run: make lint",
             "run: make lint | tee log",
-            "pipeline.yml, tests: `make lint | tee log` is no single call",
+            "tests.yml, tests: `make lint | tee log` is no single call",
         ),
-        (PIPELINE, r"run: make lint", "run: make lint && make test", "`make lint && make test` is no single call"),
-        (PIPELINE, r"run: make lint", "run: make lint; make test", "`make lint; make test` is no single call"),
-        (PIPELINE, r"run: make lint", "run: |\n          make lint\n          make test", "is no single call"),
-        (PIPELINE, r"run: make lint", "run: pip install mlflow", "`pip install mlflow` is no single call"),
-        (PIPELINE, r"run: make lint", "run: python -c 'print(1)'", "is no single call"),
+        (TESTS, r"run: make lint", "run: make lint && make test", "`make lint && make test` is no single call"),
+        (TESTS, r"run: make lint", "run: make lint; make test", "`make lint; make test` is no single call"),
+        (TESTS, r"run: make lint", "run: |\n          make lint\n          make test", "is no single call"),
+        (TESTS, r"run: make lint", "run: pip install mlflow", "`pip install mlflow` is no single call"),
+        (TESTS, r"run: make lint", "run: python -c 'print(1)'", "is no single call"),
         (TRAIN, r">> (.*)", r"| tee -a \1", "is no single call"),
         (GATES, r'"\$MODEL_VERSION"', "${{ inputs.model-version }}", "is no single call"),
         (GATES, r'"\$MODEL_VERSION"', "$(cat version)", "is no single call"),
     ],
     "pins_what_it_uses": [
         (
-            PIPELINE,
+            TESTS,
             r"checkout@\w+ # v7.0.1",
             "checkout@v7 # v7.0.1",
             "actions/checkout@v7 # v7.0.1 is not in .github/pins.tsv",
         ),
-        (PIPELINE, r" # v7.0.1", "", "is not in .github/pins.tsv"),
-        (PIPELINE, r"actions/checkout@", "somebody/checkout@", "is not in .github/pins.tsv"),
-        (IMAGE, r".*setup-buildx.*\n", "", ".github/pins.tsv: nothing uses docker/setup-buildx-action"),
+        (TESTS, r" # v7.0.1", "", "is not in .github/pins.tsv"),
+        (TESTS, r"actions/checkout@", "somebody/checkout@", "is not in .github/pins.tsv"),
+        (BUILD, r".*setup-buildx.*\n", "", ".github/pins.tsv: nothing uses docker/setup-buildx-action"),
     ],
     "keeps_no_credentials": [
         (ROLLBACK, r"credentials: false", "credentials: true", "rollback: the checkout keeps its credentials"),
@@ -170,7 +173,15 @@ FLAWS: dict[str, list[tuple[str, str, str, str]]] = {
     "asks_for_little": [
         (ROLLBACK, r"contents: write", "actions: write", "rollback.yml, rollback: asks for actions: write"),
         (DOCTOR, r"packages: read", "packages: write", "doctor.yml, doctor: asks for packages: write"),
-        (PIPELINE, r"packages: read", "packages: write", "pipeline.yml, doctor: asks for packages: write"),
+        (
+            PIPELINE,
+            r"(doctor.yml(?s:.*)packages): read",
+            r"\1: write",
+            "pipeline.yml, doctor: asks for packages: write",
+        ),
+        (DEPLOY, r"packages: read", "packages: write", "deploy: asks for packages: write"),
+        (PUBLISH, r"contents: read", "actions: write", "publish.yml, push: asks for actions: write"),
+        (IMAGE, r"contents: read", "packages: write", "stage-4-image.yml, image: asks for packages: write"),
         (DATA, r"contents: read", "packages: read", "stage-1-data.yml, schema: asks for packages: read"),
         (COMMENT, r"contents: read", "contents: write", "report-comment.yml, comment: asks for contents: write"),
         (COMMENT, r"actions: read", "actions: write", "report-comment.yml, comment: asks for actions: write"),
@@ -182,6 +193,34 @@ FLAWS: dict[str, list[tuple[str, str, str, str]]] = {
     "writes_for_nobody_who_proposes": [
         (PULL_REQUEST, r"stage-2-train.yml", "claim.yml", "pull-request.yml, train: calls claim.yml, which writes"),
         (TRAIN, r"mode: save", "mode: push", "stage-2-train.yml, fit: pushes the registry, and is no writer"),
+    ],
+    "publishes_one_way": [
+        (PUBLISH, r" +id-token: write.*\n", "", "publish.yml, attest: a token to sign by is for the job that signs"),
+        (
+            PUBLISH,
+            r"packages: write # to tag",
+            "id-token: write # to tag",
+            "publish: a token to sign by is for the job",
+        ),
+        (PUBLISH, r"(name: image, path: build/image \}\n)", r"\1      - run: make lint\n", "attest: signs beside code"),
+        (PUBLISH, r"if: github.event.*", "if: always() # so", "attest: asks for attestations where the plan may not"),
+        (PUBLISH, r"if: github.event.*\n", "needs: push\n", "attest: asks for attestations where the plan may not"),
+        (PUBLISH, r"ATTESTATION: .*", "ATTESTATION: none", "publish: the repository's visibility does not say"),
+        (DEPLOY, r" +ATTESTATION: .*\n", "", "deploy: the repository's visibility does not say"),
+        (
+            IMAGE,
+            r"(uses: ./.github/actions/image)",
+            r"\1\n        with: { push: true }",
+            "image: pushes an image, and is",
+        ),
+        (BUILD, r"push-by-digest=true,", "", "action image: an image is pushed by its digest, and by no tag"),
+        (
+            BUILD,
+            r"provenance: false",
+            "tags: a:1\n        provenance: false",
+            "action image: an image is pushed by its",
+        ),
+        (BUILD, r" +provenance: false.*\n", "", "action image: the builder's own provenance"),
     ],
     "grants_what_is_called": [
         (TRAIN, r"contents: read", "contents: write", "pipeline.yml, train: does not grant contents: write"),
@@ -235,6 +274,7 @@ FLAWS: dict[str, list[tuple[str, str, str, str]]] = {
     ],
     "hands_over_what_is_asked": [
         (PIPELINE, r", environment: local", "", "pipeline.yml, deploy: does not hand over environment"),
+        (PIPELINE, r', image: "\S+ \S+ \S+"', "", "pipeline.yml, deploy: does not hand over image"),
         (PIPELINE, r"environment: local", "environ: local", "pipeline.yml, deploy: hands over environ,"),
         (TRAIN, r"mode: save", "mode: safe", "fit: the registry knows fetch, push, save and restore, not safe"),
         (TRAIN, r"mode: save, name", "name", "fit: does not hand over mode"),
@@ -291,11 +331,12 @@ FLAWS: dict[str, list[tuple[str, str, str, str]]] = {
     "judges_before_it_acts": [
         (
             PIPELINE,
-            r"needs: \[tests, claim, record, image\]",
-            "needs: [claim, record, image]",
-            "deploy: does not wait for tests",
+            r"needs: \[tests, record, image\]",
+            "needs: [record, image]",
+            "publish: does not wait for tests",
         ),
         (PIPELINE, r"needs: \[claim, gates\]\n    uses", "needs: claim\n    uses", "deploy: does not wait for gates"),
+        (PIPELINE, r"needs: \[claim, publish\]", "needs: claim", "deploy: does not wait for gates, image, tests"),
     ],
 }
 

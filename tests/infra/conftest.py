@@ -18,11 +18,13 @@ import pytest
 from infra import bundle, deploy, host, machine, noted, process, rollback
 from infra import place as places
 from infra import trial as trials
+from infra.caddy import Edge
 from infra.containers import Containers
 from infra.supervised import Supervised
 from infra.trial import Trial
 from serve.bundle import seal
 from tests import kept
+from tests.infra.kube.faked import Faked
 from train import embedded, following, registry
 from train.travel import book
 from train.travel.effects import effects_of
@@ -261,6 +263,40 @@ def client():
         one.stop()
 
 
+@pytest.fixture
+def callers():
+    """Ask for predictions without a pause by connections that are kept, and by new ones; `stop` returns what failed."""
+    made = []
+
+    class Callers:
+        def __init__(self, url, row, kept=4, new=1):
+            self.answers, self.failures, self.ended = 0, [], threading.Event()
+            self.threads = [threading.Thread(target=self.run, args=(url, row, one < kept)) for one in range(kept + new)]
+            for thread in self.threads:
+                thread.start()
+            made.append(self)
+
+        def run(self, url, row, kept):
+            headers = {} if kept else {"connection": "close"}
+            with httpx.Client(timeout=20, trust_env=False, headers=headers) as client:
+                while not self.ended.is_set():
+                    try:
+                        client.post(f"{url}/predict", json=row).raise_for_status()
+                        self.answers += 1
+                    except httpx.HTTPError as error:
+                        self.failures.append(repr(error))
+
+        def stop(self):
+            self.ended.set()
+            for thread in self.threads:
+                thread.join()
+            return self.failures
+
+    yield Callers
+    for one in made:
+        one.stop()
+
+
 @pytest.fixture(scope="session")
 def engine():
     """The container engine of this machine; without one the test is skipped."""
@@ -282,15 +318,8 @@ def fake_image(engine):
         files = {"Dockerfile": recipe.encode(), "fake_service.py": pathlib.Path(FAKE[1]).read_bytes()}
         inside = {path.relative_to(sealed.folder): path for path in sealed.folder.rglob("*") if path.is_file()}
         files |= {f"bundle/{name.as_posix()}": path.read_bytes() for name, path in inside.items()}
-        context = io.BytesIO()
-        with tarfile.open(fileobj=context, mode="w") as archive:
-            for name, content in files.items():
-                entry = tarfile.TarInfo(name)
-                entry.size = len(content)
-                archive.addfile(entry, io.BytesIO(content))
-        context.seek(0)
         tag = f"gatehouse-test:{sealed.short}-{os.getpid()}"
-        engine.images.build(fileobj=context, custom_context=True, tag=tag, rm=True)
+        engine.images.build(fileobj=packed(files), custom_context=True, tag=tag, rm=True)
         built.add(tag)
         return tag
 
@@ -300,9 +329,67 @@ def fake_image(engine):
 
 
 @pytest.fixture
-def containers(engine, tmp_path, free_port, fake_image):
+def real_containers(engine, tmp_path, free_port, proxied):
+    """A place for containers of the real service; nothing of it outlives the test but the image's layers."""
+    home = tmp_path / "home"
+    home.mkdir()
+    made = []
+
+    def place(**edge):
+        made.append(Containers(engine, home, Edge(**{"port": free_port} | edge), 60))
+        return made[-1]
+
+    yield place
+    Containers(engine, home, Edge(free_port), 60).remove()
+    for image in {one.image for one in made if one.image}:
+        engine.images.remove(image, force=True, noprune=True)
+
+
+@pytest.fixture(scope="session")
+def proxy_image(engine):
+    """Build an image of the proxy around the program that the tests install, since none can be pulled here."""
+    caddy = shutil.which("caddy", path=os.pathsep.join([str(pathlib.Path(sys.executable).parent), os.environ["PATH"]]))
+    if caddy is None:
+        pytest.skip("no caddy is installed: `make setup` brings one")
+    base = os.environ.get("BASE_IMAGE", "python:3.11-slim")
+    files = {"Dockerfile": f"FROM {base}\nCOPY caddy /usr/bin/caddy\n".encode()}
+    files["caddy"] = pathlib.Path(caddy).read_bytes()
+    tag = f"gatehouse-test-proxy:{os.getpid()}"
+    engine.images.build(fileobj=packed(files), custom_context=True, tag=tag, rm=True)
+    yield tag
+    engine.images.remove(tag, force=True, noprune=True)
+
+
+def packed(files):
+    """Pack files for an engine's builder; times are left out, so that what is unchanged is in its cache."""
+    context = io.BytesIO()
+    with tarfile.open(fileobj=context, mode="w") as archive:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(content), 0o755
+            archive.addfile(entry, io.BytesIO(content))
+    context.seek(0)
+    return context
+
+
+@pytest.fixture
+def proxied(proxy_image, monkeypatch):
+    """Let deployments take the tests' own image of the proxy."""
+    monkeypatch.setenv("PROXY_IMAGE", proxy_image)
+
+
+@pytest.fixture
+def containers(engine, tmp_path, free_port, fake_image, proxied):
     """A place for containers of the fake service; nothing of it outlives the test."""
     home = tmp_path / "home"
     home.mkdir(exist_ok=True)
-    yield lambda sealed: Containers(engine, home, free_port, 30, fake_image(sealed))
-    Containers(engine, home, free_port, 30).remove()
+    yield lambda sealed, **edge: Containers(engine, home, Edge(**{"port": free_port} | edge), 30, fake_image(sealed))
+    Containers(engine, home, Edge(free_port), 30).remove()
+
+
+@pytest.fixture
+def faked(tmp_path, monkeypatch):
+    """A namespace of a cluster behind a fake kubectl; no way to a pod outlives the test."""
+    made = Faked(tmp_path, monkeypatch)
+    yield made
+    made.place()._forwards.keep(set())

@@ -28,6 +28,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.path == "/predict":
             time.sleep(settings.get("slow", 0))
             body = {"output": settings.get("output", 1)}
+        elif self.path == "/echo":
+            body = {"client": self.client_address[0], **self.headers}
+        elif self.path == "/eat":
+            body = {"ate": len(bytes(bytearray(os.urandom(2**20) * 512)))}
         content = json.dumps(body).encode()
         self.send_response(200 if ready or self.path != "/readyz" else 503)
         self.send_header("Content-Length", str(len(content)))

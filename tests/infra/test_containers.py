@@ -1,11 +1,14 @@
 """Deployments to this machine with an engine: containers, the same promises."""
 
+import concurrent.futures
 import pathlib
 
 import httpx
 import pytest
 
-from infra import host, machine, process
+from infra import machine, process, told
+from infra.trial import Trial
+from validation.script import Refusal
 
 pytestmark = pytest.mark.engine
 
@@ -27,7 +30,7 @@ def version(url):
 
 
 def roles(place):
-    return sorted(container.name.rsplit("-", 1)[1] for container in place._ours())
+    return sorted(container.name.rsplit("-", 1)[1] for container in place.roles.all())
 
 
 def test_the_second_replaces_the_first(containers, make_bundle, ship):
@@ -89,10 +92,10 @@ def test_a_switch_cut_short_is_repaired(containers, make_bundle, ship):
     one = make_bundle(1)
     record = ship(one)
     place = containers(one)
-    live = place._find("live")
+    live = place.roles.find("live")
     live.stop()
-    live.rename(place._named(live, "previous"))
-    place._start(one, "candidate", None)
+    live.rename(f"{live.name.removesuffix('live')}previous")
+    place.start_candidate(one)
     place.settle()
     assert process.wait(lambda: answers(record["url"]) == 1, 30)
     assert ["live"] == roles(place)
@@ -102,16 +105,16 @@ def test_the_same_bundle_again_is_no_work(containers, make_bundle, ship):
     """The container that serves is not touched."""
     one = make_bundle(1)
     ship(one)
-    before = containers(one)._find("live").id
+    before = containers(one).roles.find("live").id
     ship(one)
-    assert containers(one)._find("live").id == before
+    assert containers(one).roles.find("live").id == before
 
 
 def test_containers_run_without_privilege(containers, make_bundle, ship):
     """Read-only, no capability, no way to gain one, not root."""
     one = make_bundle(1)
     ship(one)
-    live = containers(one)._find("live")
+    live = containers(one).roles.find("live")
     assert live.exec_run(["touch", "/x"]).exit_code != 0
     assert b"10001\n" == live.exec_run(["id", "-u"]).output
     status = live.exec_run(["cat", "/proc/1/status"]).output.decode()
@@ -124,14 +127,13 @@ def test_another_port_is_refused_and_a_used_one_too(containers, make_bundle, shi
     one = make_bundle(1)
     place = containers(one)
     with (
-        process.listen(place.port),
-        pytest.raises(host.Refusal, match=f"port {place.port} is in use by something else"),
+        process.listen(place.edge.port),
+        pytest.raises(Refusal, match=f"port {place.edge.port} is in use by something else"),
     ):
         ship(one)
     ship(one)
-    place.port, place.url = place.port + 1, f"http://127.0.0.1:{place.port + 1}"
-    with pytest.raises(host.Refusal, match="take it down first"):
-        place.settle()
+    with pytest.raises(Refusal, match="take it down first"):
+        containers(one, port=place.edge.port + 1).settle()
 
 
 def test_removal_leaves_nothing_and_may_be_repeated(containers, make_bundle, ship):
@@ -141,7 +143,7 @@ def test_removal_leaves_nothing_and_may_be_repeated(containers, make_bundle, shi
     place = containers(one)
     assert place.remove()
     assert not place.remove()
-    process.listen(place.port).close()
+    process.listen(place.edge.port).close()
 
 
 def test_a_container_bears_the_ledgers_head_and_its_image_is_known(containers, make_bundle, trial, capsys):
@@ -150,7 +152,7 @@ def test_a_container_bears_the_ledgers_head_and_its_image_is_known(containers, m
     place = containers(one)
     place.ledger = "f" * 64
     machine.bring(place, one, pathlib.Path(place.home), trial)
-    live = place._find("live")
+    live = place.roles.find("live")
     assert "f" * 64 == live.labels["gatehouse.ledger"]
     assert place.live_image() == live.image.id
     again = containers(one)
@@ -163,3 +165,60 @@ def test_a_container_bears_the_ledgers_head_and_its_image_is_known(containers, m
     pushed = f"here/service@sha256:{'1' * 64}"
     again.prefer(pushed)
     assert (pushed, pushed) == (again.image, again.live_image())
+
+
+def test_requests_under_way_are_answered_by_the_one_that_leaves(containers, make_bundle, ship):
+    """They began before the switch and outlast it; the old one ends by itself when they are done."""
+    url = ship(make_bundle(1, slow=3))["url"]
+    old = containers(make_bundle(1)).roles.find("live")
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        asked = [pool.submit(httpx.get, f"{url}/predict", timeout=20) for _ in range(4)]
+        assert process.wait(lambda: old.logs().count(b"asked for /predict") == 5, 20)  # one was the replay's
+        ship(make_bundle(2))
+        assert {200} == {one.result().status_code for one in asked}
+    old.reload()
+    assert ("exited", 0) == (old.attrs["State"]["Status"], old.attrs["State"]["ExitCode"])
+    assert b"drained" in old.logs()
+
+
+def test_a_service_that_takes_too_much_memory_is_killed_and_comes_back(containers, make_bundle, ship):
+    """It alone: the machine goes on, and so does the service, by a new process."""
+    one = make_bundle(1)
+    place = containers(one)
+    place.memory = 96 * 2**20
+    machine.bring(place, one, pathlib.Path(place.home), Trial(lambda *_: [], None))
+    live = place.roles.find("live")
+    before = live.attrs["State"]["Pid"]
+    assert 502 == httpx.get(f"{place.url}/eat", timeout=30).status_code
+    assert version(place.url) == 1
+    live.reload()
+    assert live.attrs["RestartCount"] == 1
+    assert live.attrs["State"]["Pid"] != before
+
+
+def test_a_candidate_that_takes_too_much_memory_says_so(containers, make_bundle):
+    """The sentence names memory, which an exit code does not."""
+    one = make_bundle(1)
+    place = containers(one)
+    place.memory = 96 * 2**20
+    url = place.start_candidate(one)
+    assert process.wait(lambda: answers(url), 20)
+    with pytest.raises(httpx.HTTPError):
+        httpx.get(f"{url}/eat", timeout=30)
+    assert process.wait(lambda: place.candidate_ended() is not None, 20)
+    assert place.candidate_ended() == "it ended with exit code 137: it took more memory than it may"
+
+
+def test_what_waits_for_the_store_outlives_the_service(containers, make_bundle, ship, monkeypatch, engine):
+    """The spool is a volume that the service may write to, the same one for the next unit, and stays at the end."""
+    monkeypatch.setenv("PREDICTION_SPOOL", "/var/spool/predictions")
+    one, two = make_bundle(1), make_bundle(2)
+    ship(one)
+    place = containers(one)
+    wrote = place.roles.find("live").exec_run(["touch", f"{told.SPOOLED}/here"])
+    assert wrote.exit_code == 0, wrote.output
+    ship(two)
+    assert b"here\n" == place.roles.find("live").exec_run(["ls", told.SPOOLED]).output
+    place.remove()
+    [volume] = engine.volumes.list(filters={"name": place.network.volume("spool")})
+    volume.remove()

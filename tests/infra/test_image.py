@@ -1,13 +1,26 @@
 """The image: what goes in, what it refuses, and how it ends."""
 
 import io
+import os
 import tarfile
+import uuid
+from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 
 import httpx
 import pytest
 
-from infra import host, image, process
+from infra import contained, image, labels, measure, process
+from infra import network as networks
+from tests import kept
+from validation import contract
+
+BARE = (
+    "import glob, os, shutil; found = glob.glob('/bin/*sh') + glob.glob('/usr/bin/*sh');"
+    " [os.unlink(f) for f in set(map(os.path.realpath, found))];"
+    " [shutil.rmtree(f) for f in glob.glob('/usr/local/lib/python3.11/site-packages/pip*')]"
+)
 
 SKOPS = "serve/skops/requirements.txt"
 
@@ -22,7 +35,8 @@ def test_the_context_holds_the_service_and_the_bundle_and_no_more(make_real_bund
     found = names(image.pack(make_real_bundle().folder))
     bundle = {name for name in found if name.startswith("build/model/")}
     assert "build/model/model/model.onnx" in bundle
-    rest = set(found) - bundle
+    rest = set(found) - bundle - {"infra/packing.py"}  # used in the build, and not in the image
+    assert len(rest) == len(found) - len(bundle) - 1
     assert {"serve/Dockerfile", "serve/requirements.txt", "serve/app.py", "serve/model.py"} <= rest
     assert "serve/wire/app.py" in rest
     assert "serve/browser/page.html" in rest
@@ -52,7 +66,7 @@ def test_the_image_gets_the_libraries_that_the_model_needs(make_real_bundle, mon
         return [{"stream": "built"}]
 
     engine = SimpleNamespace(api=SimpleNamespace(build=build))
-    monkeypatch.setattr(host, "has_bridge", lambda _: True)
+    monkeypatch.setattr(image.host, "has_bridge", lambda _: True)
     assert f"same:{sealed.short}" == image.build(engine, sealed)
     assert lock == told["buildargs"]["LIBRARIES"]
     assert {"serve/requirements.txt", SKOPS} <= set(names(told["fileobj"]))
@@ -77,6 +91,24 @@ def test_a_broken_bundle_gets_no_image(make_real_bundle, monkeypatch, capsys):
     assert 2 == image.main(["--bundle", str(folder / "nowhere")])
 
 
+def test_a_service_that_ships_its_log_takes_arrow_along(make_real_bundle, monkeypatch):
+    """PREDICTION_LOG chooses the larger lock; without it the image stays small."""
+    monkeypatch.delenv("BASE_IMAGE", raising=False)
+    told = []
+
+    def build(**settings):
+        told.append(settings["buildargs"].get("LIBRARIES"))
+        return iter(())
+
+    networks = SimpleNamespace(list=list)
+    engine = SimpleNamespace(api=SimpleNamespace(build=build), networks=networks)
+    sealed = make_real_bundle()
+    for log in ("", "s3://bucket/log"):
+        monkeypatch.setenv("PREDICTION_LOG", log)
+        image.build(engine, sealed)
+    assert told == ["serve/requirements.txt", "serve/remembered/requirements.txt"]
+
+
 @pytest.fixture
 def built(engine):
     """Build the image of a bundle; it is gone after the test, its layers stay in the cache."""
@@ -87,23 +119,29 @@ def built(engine):
         return made[-1]
 
     yield build
-    for reference in made:
+    for reference in set(made):
         engine.images.remove(reference, force=True, noprune=True)
 
 
 @pytest.fixture
-def started(engine, tmp_path):
+def started(engine):
     """Start an image as the deployment does; it is gone after the test."""
     made = []
 
     def start(reference):
-        name = f"gatehouse-test-{tmp_path.name[-20:]}-{len(made)}-{host.free_port()}"
-        made.append(host.start(engine, reference, name, port=None, labels={}, restart=False))
+        name = f"gatehouse-test-{uuid.uuid4().hex[:8]}"
+        made.append(contained.start(engine, reference, name, networks.network(engine, name, name, False), {}, 2**28))
         return made[-1]
 
     yield start
     for container in made:
         container.remove(force=True)
+        networks.remove(engine, container.name)
+
+
+def inside(container, code):
+    """Run a line of Python in a container, which may have no other program."""
+    return container.exec_run(["python", "-c", f"import os; {code}"]).output
 
 
 def status(container):
@@ -112,22 +150,102 @@ def status(container):
 
 
 @pytest.mark.engine
-def test_the_image_serves_read_only_and_without_privilege(make_real_bundle, built, started):
+def test_the_image_serves_read_only_and_without_privilege(engine, make_real_bundle, built, started):
     """It is ready, healthy, another user than root, and ends with 0 when told to."""
     sealed = make_real_bundle()
     reference = built(sealed)
     assert f"same:{sealed.short}" == reference
     container = started(reference)
-    url = host.url(container)
+    url = contained.url(engine, container)
     assert process.wait(lambda: answers(url), 60), container.logs().decode()
     assert httpx.get(f"{url}/version").json()["bundle_digest"] == sealed.digest
     assert {"value": 3.0} == httpx.post(f"{url}/predict", json={"x": 3}).json()["prediction"]
     assert process.wait(lambda: status(container)["Health"]["Status"] == "healthy", 60)
-    assert container.exec_run(["touch", "/bundle/x"]).exit_code != 0
-    assert b"10001\n" == container.exec_run(["id", "-u"]).output
-    assert "1" == container.image.labels["org.opencontainers.image.version"]
+    assert b"Read-only file system" in inside(container, "open('/bundle/x', 'w')")
+    assert b"10001\n" == inside(container, "print(os.getuid())")
+    told = container.image.labels
+    assert {"1"} == {told["org.opencontainers.image.version"], told[labels.VERSION]}
+    assert ("Same", sealed.digest) == (told[labels.MODEL], told[labels.BUNDLE])
     container.stop(timeout=60)
     assert 0 == status(container)["ExitCode"]
+
+
+@pytest.mark.engine
+def test_a_service_that_hangs_is_unhealthy(engine, make_real_bundle, built):
+    """A stopped process takes connections and answers none; the image's own check, looked at sooner, tells."""
+    often = {"interval": 10**9, "timeout": 10**9, "retries": 1, "start_period": 10**9}
+    environment = {"HOST": "127.0.0.1", "PORT": "8000"}
+    settings = {"network_mode": "none", "environment": environment, "healthcheck": often}
+    container = engine.containers.create(built(make_real_bundle(3)), **settings)
+    try:
+        container.start()
+        assert process.wait(lambda: status(container)["Health"]["Status"] == "healthy", 60)
+        container.kill("SIGSTOP")
+        assert process.wait(lambda: status(container)["Health"]["Status"] == "unhealthy", 60)
+    finally:
+        container.remove(force=True)
+
+
+def test_the_image_serves_without_a_shell_and_carries_nothing_that_trains(
+    engine, make_real_bundle, built, started, monkeypatch
+):
+    """On a base that has neither shell nor pip it is built, ready and healthy; what is in it, it was told to hold."""
+    base = os.environ.get("BASE_IMAGE", "python:3.11-slim")
+    bare = f"gatehouse-test:bare-{os.getpid()}"
+    recipe = f'FROM {base}\nRUN ["python", "-c", "{BARE}"]\n'
+    engine.images.build(fileobj=io.BytesIO(recipe.encode()), tag=bare, rm=True)
+    try:
+        monkeypatch.setenv("BASE_IMAGE", bare)
+        monkeypatch.setenv("BUILD_IMAGE", base)
+        container = started(built(make_real_bundle(4)))
+        url = contained.url(engine, container)
+        assert process.wait(lambda: answers(url), 60), container.logs().decode()
+        assert process.wait(lambda: status(container)["Health"]["Status"] == "healthy", 60)
+        assert container.exec_run(["sh", "-c", "true"]).exit_code != 0
+        found = inside(container, "print(*os.listdir('/libraries'))").decode().split()
+        assert {"onnxruntime", "numpy", "fastapi"} <= set(found)
+        assert {"sklearn", "skl2onnx", "onnx", "pandas", "pyarrow", "mlflow", "pip"}.isdisjoint(found)
+        assert b"0\n" == inside(
+            container, "print(sum(name.endswith('.pyc') for _, _, f in os.walk('/libraries') for name in f))"
+        )
+    finally:
+        engine.images.remove(bare, force=True, noprune=True)
+
+
+@pytest.mark.engine
+def test_two_builds_give_the_same_layers(engine, make_real_bundle, built, monkeypatch):
+    """Built again from nothing, hours later for all that the files tell, no layer differs."""
+    sealed = make_real_bundle(5)
+    first = engine.images.get(built(sealed)).attrs["RootFS"]["Layers"]
+    for path in sealed.folder.rglob("*"):
+        os.utime(path, (1, 1))
+    monkeypatch.setattr(engine.api, "build", partial(engine.api.build, nocache=True))
+    again = engine.images.get(built(sealed)).attrs["RootFS"]["Layers"]
+    assert first == again
+
+
+@pytest.mark.engine
+def test_the_script_measures_what_was_built(make_real_bundle, built, capsys, monkeypatch):
+    """Each layer, and starts; beyond a bound it is red and names the layer."""
+    reference = built(make_real_bundle(6))
+    bounds = replace(kept.config().image, ready_seconds=30.0)  # no time decides a test
+    monkeypatch.setattr(contract, "load", lambda: replace(kept.config(), image=bounds))
+    assert 0 == measure.main(["--image", reference])
+    told = capsys.readouterr().out
+    assert all(f"| {layer} | " in told for layer in ("base", *measure.OURS))
+    assert "another base than the pinned one" in told
+    monkeypatch.setattr(contract, "load", lambda: replace(kept.config(), image=replace(bounds, max_own_mb=20.0)))
+    assert measure.main(["--image", reference]) == 1
+    assert "most of them libraries" in capsys.readouterr().err
+
+
+@pytest.mark.engine
+def test_an_image_of_others_is_not_measured(engine, capsys):
+    """What names no base, or is not there, is no image of ours: exit 2."""
+    assert 2 == measure.main(["--image", os.environ.get("BASE_IMAGE", "python:3.11-slim")])
+    assert "was not built from serve/Dockerfile" in capsys.readouterr().err
+    assert 2 == measure.main(["--image", "gatehouse-test:nothing"])
+    assert "`make image` builds one" in capsys.readouterr().err
 
 
 @pytest.mark.engine

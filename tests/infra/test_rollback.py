@@ -211,14 +211,14 @@ def test_the_very_image_serves_again(store, ways, containers, engine, make_bundl
         place = containers(sealed)
         monkeypatch.setattr(places, "choose", lambda *_, place=place: place)
         assert 0 == ways.deploy(sealed)
-    place = Containers(engine, Path(place.home), place.port, 30)
+    place = Containers(engine, Path(place.home), place.edge, 30)
     monkeypatch.setattr(places, "choose", lambda *_: place)
     assert 0 == ways.roll_back()
     old, new, back = (line.facts["unit"] for line in book.lines() if line.facts["phase"] == LIVE)
     assert old == back
     assert old["image"].startswith("sha256:")
     assert old["image"] != new["image"]
-    assert old["image"] == place._find("live").image.id
+    assert old["image"] == place.roles.find("live").image.id
 
 
 def test_a_recorded_rollback_is_saved_before_and_after(store, ways, three, saving) -> None:

@@ -49,6 +49,15 @@ def test_what_never_becomes_ready_replaces_nothing(supervised, make_bundle, faul
     assert version(supervised) == 1
 
 
+def test_nothing_is_shared_and_the_live_one_is_asked_at_the_port(supervised, make_bundle):
+    """One process answers at a time; the candidate is asked at its own address."""
+    assert supervised.stable == ""
+    supervised.switch(make_bundle(1))
+    candidate = supervised.start_candidate(make_bundle(2))
+    assert supervised.share(0.5) is None
+    assert candidate != supervised.stable == supervised.url
+
+
 def test_a_killed_service_comes_back(supervised, make_bundle):
     """A client that asks while the service is dead is answered as soon as it is back: the port never closed."""
     supervised.switch(make_bundle(1))

@@ -24,13 +24,22 @@ def faults(text):
     steps = instructions(text)
     words = dict(steps)
     users = [rest for word, rest in steps if word == "USER"]
-    base = next((rest for word, rest in steps if word == "ARG" and rest.startswith("BASE_IMAGE=")), "")
+    bases = [rest for word, rest in steps if word == "ARG" and re.match(r"\w+_IMAGE=", rest)]
+    stages = [rest.split()[0] for word, rest in steps if word == "FROM"]
+    laid = steps[max(place for place, (word, _) in enumerate(steps) if word == "FROM") :]
     rules = {
-        "the base is pinned by tag and digest": re.search(r"=[\w./-]+:[\w.-]+@sha256:[0-9a-f]{64}$", base),
-        "every stage starts from that base": {rest.split()[0] for word, rest in steps if word == "FROM"}
-        == {"${BASE_IMAGE}"},
+        "both images are pinned by tag and digest": len(bases) == 2
+        and all(re.search(r"=[\w./-]+:[\w.-]+@sha256:[0-9a-f]{64}$", base) for base in bases),
+        "pip has an image of its own, all else is the base": stages == ["${BUILD_IMAGE}", *["${BASE_IMAGE}"] * 3],
+        "no step needs a shell": all(re.fullmatch(r"\[.*\]", rest) for word, rest in steps if word == "RUN"),
+        "what is laid on the base comes packed, over the root": {
+            re.fullmatch(r"--from=(packed|sealed) /layers/\w+ /", rest) is not None
+            for word, rest in laid
+            if word in ("COPY", "ADD", "RUN")
+        }
+        == {True},
         "the user is a number and not root": users and re.fullmatch(r"[1-9]\d*(:[1-9]\d*)?", users[-1]),
-        "the bundle comes last": steps[-1] == ("COPY", "${BUNDLE} /bundle"),
+        "the bundle comes last": steps[-1] == ("COPY", "--from=sealed /layers/bundle /"),
         "the entry point is in exec form": words.get("ENTRYPOINT") == '["python", "-m", "serve.app"]',
         "the health check needs no shell and no curl": "HEALTHCHECK" in words
         and re.search(r'CMD \["python"', words["HEALTHCHECK"]),
@@ -55,15 +64,28 @@ def test_the_dockerfile_keeps_the_rules():
 @pytest.mark.parametrize(
     ("good", "bad", "rule"),
     [
-        (r"@sha256:\w+", "", "the base is pinned by tag and digest"),
-        (r"FROM \$\{BASE_IMAGE\}\n", "FROM python:3.11\n", "every stage starts from that base"),
-        (r"USER 10001:10001", "USER service", "the user is a number and not root"),
-        (r"USER 10001:10001", "USER 0", "the user is a number and not root"),
+        (r"@sha256:\w+", "", "both images are pinned by tag and digest"),
+        (r"(ARG BASE_IMAGE=\S+)@sha256:\w+", "ARG BASE_IMAGE=a:b", "both images are pinned by tag and digest"),
+        (r"FROM \$\{BASE_IMAGE\}\n", "FROM python:3.11\n", "pip has an image of its own, all else is the base"),
+        (r"FROM \$\{BASE_IMAGE\}\n", "FROM ${BUILD_IMAGE}\n", "pip has an image of its own, all else is the base"),
+        (r'RUN \["python", "-B", "/packing.py", "/layers/bundle"\]', "RUN python /packing.py", "no step needs a shell"),
+        (
+            r"COPY --from=packed /layers/service /",
+            "COPY serve serve",
+            "what is laid on the base comes packed, over the root",
+        ),
+        (
+            r"/layers/service /\n",
+            "/layers/service/service /service\n",
+            "what is laid on the base comes packed, over the root",
+        ),
+        (r"USER 10001:10001\nEXPOSE", "USER service\nEXPOSE", "the user is a number and not root"),
+        (r"USER 10001:10001\nEXPOSE", "USER 0\nEXPOSE", "the user is a number and not root"),
         (r"\Z", "RUN true\n", "the bundle comes last"),
         (r'POINT \["python", "-m", "serve.app"\]', "POINT python -m serve.app", "the entry point is in exec form"),
         (r"HEALTHCHECK .*\n.*\n", "", "the health check needs no shell and no curl"),
         (r"\A", "# syntax=docker/dockerfile:1\n", "no frontend is pulled, and the classic builder understands it"),
-        (r"COPY \$\{", "COPY --link ${", "no frontend is pulled, and the classic builder understands it"),
+        (r"COPY --from", "COPY --link --from", "no frontend is pulled, and the classic builder understands it"),
         (r'"--require-hashes", ', "", "hashes are demanded"),
         (r"ENV HOST", "ENV BUNDLE=/bundle HOST", "no ENV hides an ARG"),
     ],

@@ -65,6 +65,8 @@ BROKEN = {
     "a limit of the service that is none": ("burst=2_000", "burst=0", "every limit must be above 0"),
     "a patience that never ends": ("header_seconds=10", 'header_seconds=float("inf")', "every limit must be above 0"),
     "half a connection": ("connections=1_000", "connections=0.5", "SERVICE.connections must be a whole number"),
+    "an image that weighs nothing": ("max_mb=220", "max_mb=0", "Image: every bound must be a number above 0"),
+    "layers heavier than the whole": ("max_own_mb=160", "max_own_mb=300", "max_own_mb must be below max_mb"),
     "a share above all": ("columns=(), rate=0.1", "rate=1.5", "rate must be a share"),
     "a log of what the model does not see": ("columns=()", 'columns=("sex",)', "'sex', which is no input of the model"),
     "a log of a column twice": ("columns=()", 'columns=("age", "age")', "names a column twice"),

@@ -9,6 +9,7 @@ import pytest
 from validation.contract import Config
 from validation.stricter import stricter
 from validation.words.bounds import Gate
+from validation.words.image import Image
 from validation.words.settings import Cost, Groups, Waiver
 
 PROMOTED = ("validation.performance", "--model-version", "1")
@@ -110,9 +111,11 @@ def test_groups_cannot_be_let_out_of_judgement(config) -> None:
 def test_parity_cost_and_looks_take_the_smaller(config) -> None:
     """Numbers on their own as well."""
     head = replace(config, parity=1e-4, looks=1000, cost=Cost(max_bytes=10**9, slower_at_most=2.0))
+    head = replace(head, image=Image(max_mb=500, max_own_mb=100, ready_seconds=9))
     merged = stricter(head, config)
     assert (1e-5, 200, Cost(1_000_000, 2.0)) == (merged.parity, merged.looks, merged.cost)
-    assert 4 == len(merged.changed)
+    assert Image(220, 100, 1.0) == merged.image
+    assert 7 == len(merged.changed)
 
 
 def test_how_much_worse_a_deployment_may_be_takes_the_smaller(config) -> None:

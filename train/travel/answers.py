@@ -9,7 +9,7 @@ from train import embedded, following, registry
 from train.embedded import DATABASE, STORE
 from train.travel import book, content, history, ledger, rows
 from train.travel.effects import ANCHOR, CHALLENGER, CHAMPION, MARK, REMOVED, aliases_of, effects_of
-from train.travel.ledger import DEPLOYMENT, PROMOTION, ROLLBACK, VERDICTS, Line
+from train.travel.ledger import DEPLOYMENT, PROMOTION, PUBLICATION, ROLLBACK, VERDICTS, Line
 from train.view import Version
 from validation.contract import Config
 from validation.pages.cells import cell_text
@@ -140,6 +140,8 @@ def _facts(line: Line) -> str:
         return ", ".join(f"{gate}: {said.split()[0]}" for gate, said in facts["gates"].items())
     if line.event == PROMOTION:
         return f"in place of {facts['instead_of'][:12] or 'none'}"
+    if line.event == PUBLICATION:
+        return f"image {facts['image']}, bundle {facts['bundle'][:12]}"
     if line.event in (DEPLOYMENT, ROLLBACK):
         unit = history.unit_of(facts)
         image = f", image {unit.image}" if unit.image else ""

@@ -24,10 +24,12 @@ from validation.script import ROOT, Refusal, writing
 NAME = "ledger.jsonl"
 START = "0" * 64  # what the first line follows
 REGISTRATION, VERDICTS, WAIVER, PROMOTION = "registration", "verdicts", "waiver", "promotion"
+PUBLICATION = "publication"
 DEPLOYMENT, ROLLBACK, RELEASE = "deployment", "rollback", "release"
 BEGINNING, COMPACTION, MIGRATION = "beginning", "compaction", "migration"
 EVENTS = {
-    BEGINNING, REGISTRATION, VERDICTS, WAIVER, PROMOTION, DEPLOYMENT, ROLLBACK, RELEASE, COMPACTION, MIGRATION,
+    BEGINNING, REGISTRATION, VERDICTS, WAIVER, PUBLICATION, PROMOTION, DEPLOYMENT, ROLLBACK, RELEASE, COMPACTION,
+    MIGRATION,
 }  # fmt: skip
 
 

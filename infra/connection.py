@@ -1,0 +1,65 @@
+"""Who listens where: the addresses of container engines, and a first word with each."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from validation.script import OutsideError
+
+Engine = Any  # docker.DockerClient; the SDK has no types
+
+ANSWER_SECONDS = 3.0  # a healthy engine answers its version within milliseconds
+WORK_SECONDS = 300.0  # for one call, a layer of a build included
+FAR = "ssh://"
+SILENCES = {  # what the SDK wraps three times over, in plain words
+    "timed out": f"nothing within {ANSWER_SECONDS:g} s",
+    "No such file": "no such socket",
+    "Connection refused": "nobody listens there",
+    "Permission denied": "permission denied; may you use this engine?",
+}
+
+
+def addresses(wanted: str) -> list[str]:
+    """List where an engine may listen: DOCKER_HOST alone if it is set, else the usual sockets that exist."""
+    if wanted != "podman" and os.environ.get("DOCKER_HOST"):
+        return [os.environ["DOCKER_HOST"]]
+    home, runtime = Path.home(), Path(os.environ.get("XDG_RUNTIME_DIR") or "/nonexistent")
+    docker = ("/var/run/docker.sock", runtime / "docker.sock", home / ".docker/run/docker.sock")
+    podman = (runtime / "podman/podman.sock", "/run/podman/podman.sock")
+    sockets = {"": docker + podman, "docker": docker, "podman": podman}[wanted]
+    return [f"unix://{socket}" for socket in map(Path, sockets) if socket.exists()]
+
+
+def connect(address: str) -> tuple[Engine | None, str]:
+    """Return the engine that answers at an address, else None and why; it bears the `machine` that it is on.
+
+    Raises OutsideError when a machine that ssh leads to has none: who names a machine does not mean this one.
+    """
+    import docker
+    import requests
+
+    far = None
+    settings = docker.utils.kwargs_from_env() | {"base_url": address}  # TLS of a remote engine comes with it
+    if address.startswith(FAR):
+        from infra.ssh import Machine
+
+        far = Machine(address)
+        settings = {"base_url": far.engine()}
+    try:
+        client = docker.DockerClient(**settings, version="auto", timeout=ANSWER_SECONDS)
+        client.ping()
+    except (docker.errors.DockerException, requests.RequestException, OSError, ValueError) as error:
+        why = next((said for sign, said in SILENCES.items() if sign in str(error)), first_line(error))
+        if far is not None:
+            far.close()
+            raise OutsideError(f"{address} lets us in, but no container engine answers there ({why})") from error
+        return None, why
+    client.api.timeout = WORK_SECONDS
+    client.machine = far
+    return client, ""
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of what an engine or the SDK says."""
+    text = str(getattr(error, "explanation", None) or error).strip()
+    return text.splitlines()[0] if text else type(error).__name__

@@ -1,0 +1,125 @@
+"""What an overlay renders to, dressed for one deployment: image, marks, and the canary made from the same."""
+
+import copy
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import yaml
+
+from infra.kube import kubectl
+from infra.kube.kubectl import Object
+from validation.script import Refusal
+
+CONTAINER = "service"
+OURS = "app.kubernetes.io/managed-by=gatehouse"
+TRACK, SERVES, USERS = "gatehouse.track", "gatehouse.serves", "users"
+NEEDED = ("ConfigMap", "NetworkPolicy", "ServiceAccount")  # by a pod, before it starts
+
+
+class Overlay:
+    """An overlay's objects, and what of them a deployment has to know.
+
+    Raises Refusal when it does not render, or is none that a deployment could bring about.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.objects: list[Object] = [one for one in yaml.safe_load_all(kubectl.render(folder)) if one]
+        if any(one["kind"] == "Secret" for one in self.objects):
+            raise Refusal(f"{folder} holds a Secret; make it in the cluster, and let the overlay name it only")
+        found = [one for one in self.objects if one["kind"] == "Deployment"]
+        if len(found) != 1 or not _containers(found[0]):
+            raise Refusal(
+                f"{folder} has no Deployment with a container named {CONTAINER}: where Argo, Knative or KServe brings"
+                " the service up, the manifests are theirs to apply"
+            )
+        spaces = {one["metadata"].get("namespace", "") for one in self.objects}
+        if len(spaces) != 1 or "" in spaces:
+            raise Refusal(f"{folder}/kustomization.yaml does not say one namespace")
+        self.name = str(found[0]["metadata"]["name"])
+        self.namespace = str(spaces.pop())
+
+    @property
+    def host(self) -> str:
+        """The name by which users come, by Ingress or route; empty where the overlay says none."""
+        for one in self.objects:
+            if one["kind"] == "Ingress":
+                return str(one["spec"]["rules"][0]["host"])
+            if one["kind"] == "HTTPRoute":
+                return str(one["spec"]["hostnames"][0])
+        return ""
+
+    def dressed(self, image: str, marks: Mapping[str, str]) -> list[Object]:
+        """Return the objects with the image in place and the marks on the Deployment.
+
+        The ledger's head is no mark of a pod: another head alone is no reason to restart one.
+        """
+        objects = copy.deepcopy(self.objects)
+        deployment = deployment_of(objects)
+        _containers(deployment)[0]["image"] = image
+        _annotations(deployment).update(marks)
+        within = {name: text for name, text in marks.items() if name != "gatehouse.ledger"}
+        _annotations(deployment["spec"]["template"]).update(within)
+        return objects
+
+
+def deployment_of(objects: Iterable[Object]) -> Object:
+    """Return the one Deployment."""
+    return next(one for one in objects if one["kind"] == "Deployment")
+
+
+def canary_of(objects: Iterable[Object], replicas: int) -> Object:
+    """Make the canary: the stable Deployment under another name and track, and asked by no user at first."""
+    canary = copy.deepcopy(deployment_of(objects))
+    canary["metadata"]["name"] += "-canary"
+    canary["spec"]["replicas"] = replicas
+    canary["spec"]["selector"]["matchLabels"][TRACK] = "canary"
+    labels = canary["spec"]["template"]["metadata"]["labels"]
+    labels[TRACK] = "canary"
+    labels.pop(SERVES, None)
+    return canary
+
+
+def weighed(objects: Iterable[Object], name: str, part: float) -> Object | None:
+    """Return the route with the canary's part of the weights, a hundredth at least; None where there is no route."""
+    route = next((copy.deepcopy(one) for one in objects if one["kind"] == "HTTPRoute"), None)
+    for backend in [one for rule in route["spec"]["rules"] for one in rule["backendRefs"]] if route else ():
+        canary = max(1, round(100 * part)) if part else 0
+        if backend["name"] in (f"{name}-canary", f"{name}-stable"):
+            backend["weight"] = canary if backend["name"].endswith("-canary") else 100 - canary
+    return route
+
+
+def image_of(deployment: Object) -> str:
+    """Return the image of the service's container."""
+    return str(_containers(deployment)[0]["image"])
+
+
+def marks_of(one: Object) -> dict[str, str]:
+    """Return the marks that a deployment left on an object."""
+    return {name: text for name, text in _annotations(one).items() if name.startswith("gatehouse.")}
+
+
+def key(one: Object) -> str:
+    """Name an object within its namespace, for kubectl too: kind, version and group, then its name."""
+    return f"{kind(one)}/{one['metadata']['name']}"
+
+
+def kind(one: Object) -> str:
+    """Name an object's kind so that no other group's kind of the same name is meant."""
+    group, _, version = str(one["apiVersion"]).rpartition("/")
+    return f"{one['kind']}.{version}.{group}" if group else str(one["kind"])
+
+
+def fresh(objects: Sequence[Object], live: Sequence[Object]) -> list[Object]:
+    """Return what a canary's pod needs and is not there yet; what is there is not changed before it is proven."""
+    there = {key(one) for one in live}
+    return [one for one in objects if one["kind"] in NEEDED and key(one) not in there]
+
+
+def _containers(deployment: Object) -> list[Object]:
+    return [one for one in deployment["spec"]["template"]["spec"]["containers"] if one["name"] == CONTAINER]
+
+
+def _annotations(one: Object) -> dict[str, str]:
+    found: dict[str, str] = one["metadata"].setdefault("annotations", {})
+    return found

@@ -1,0 +1,89 @@
+"""One of the two Deployments, stable or canary, and its pods: looked at until they are what they should be."""
+
+import re
+import time
+
+from infra.kube import pods
+from infra.kube.kubectl import Kubectl, Object
+from infra.kube.manifests import TRACK
+from validation.script import OutsideError, Refusal
+
+START_SECONDS = 300.0  # until a container runs: a node is found, the image pulled
+ROLL_SECONDS = 1800.0  # of a rollout that goes on; one that does not is given up sooner, by the Deployment itself
+LOOK_SECONDS = 0.5  # between two looks at the cluster
+PASSING = re.compile(
+    r"timeout|timed out|dial tcp|no such host|connection re|TLS handshake| 5\d\d |toomanyrequests", re.IGNORECASE
+)
+
+
+class Track:
+    """A Deployment by its name and track."""
+
+    def __init__(self, kubectl: Kubectl, name: str, track: str) -> None:
+        self._kubectl, self.name = kubectl, name
+        self.labels = f"app.kubernetes.io/name=gatehouse,{TRACK}={track}"
+
+    def deployment(self) -> Object | None:
+        """Return the Deployment, if there is one."""
+        return self._kubectl.find("Deployment.v1.apps", self.name)
+
+    def pods(self) -> list[Object]:
+        """Return the pods that are not about to leave, by their names."""
+        found = [one for one in self._kubectl.list("Pod", self.labels) if not pods.leaving(one)]
+        return sorted(found, key=lambda one: str(one["metadata"]["name"]))
+
+    def ready(self) -> list[str]:
+        """Return the names of the pods that are ready."""
+        return [str(one["metadata"]["name"]) for one in self.pods() if pods.ready(one)]
+
+    def wait_for_container(self) -> Object:
+        """Wait until a container runs, or ran, and return its pod.
+
+        Raises Refusal for what the set-up lacks, OutsideError for what the cluster does.
+        """
+        end = time.monotonic() + START_SECONDS
+        while True:
+            found = self.pods()
+            for pod in found:
+                if pods.runs(pod) or pods.ended(pod):
+                    return pod
+            deployment = self.deployment() or {}
+            events = self._events() if found else []
+            told = [why for pod in found if (why := pods.hindrance(pod, events))]
+            if lasting := [why for why in told if not PASSING.search(why)]:
+                raise Refusal(f"the candidate cannot start: {lasting[0]}")
+            if not found and deployment and (why := pods.stuck(deployment)):
+                raise Refusal(f"the cluster makes no pod for the candidate: {why}")
+            if time.monotonic() > end:
+                told += [why for pod in found if (why := pods.unscheduled(pod))]
+                why = told[0] if told else "no pod of it runs, and nothing says why"
+                raise OutsideError(f"the candidate did not start within {START_SECONDS:g} s: {why}")
+            time.sleep(LOOK_SECONDS)
+
+    def wait_for_rollout(self) -> str | None:
+        """Wait until every pod is of the newest template and available; return why they are not, or None."""
+        end = time.monotonic() + ROLL_SECONDS
+        while True:
+            deployment = self.deployment()
+            if deployment is None:
+                return f"somebody deleted the Deployment {self.name}"
+            if pods.complete(deployment):
+                return None
+            if why := pods.stuck(deployment) or self._failing(deployment):
+                return f"the rollout of {self.name} goes no further: {why}"
+            if time.monotonic() > end:
+                return f"the rollout of {self.name} did not end within {ROLL_SECONDS:g} s"
+            time.sleep(LOOK_SECONDS)
+
+    def _failing(self, deployment: Object) -> str | None:
+        """Say what is wrong with a pod of the newest template; older ones had their troubles before."""
+        newest = deployment["spec"]["template"]["metadata"].get("annotations", {})
+        for pod in self.pods():
+            of_it = newest.items() <= pod["metadata"].get("annotations", {}).items()
+            why = pods.ended(pod) or pods.hindrance(pod) if of_it and not pods.ready(pod) else None
+            if why and not PASSING.search(why):
+                return f"pod {pod['metadata']['name']}: {why}"
+        return None
+
+    def _events(self) -> list[Object]:
+        return self._kubectl.list("Event", "", "--field-selector=involvedObject.kind=Pod,type=Warning")

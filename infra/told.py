@@ -1,0 +1,66 @@
+"""What a container here is told of this environment; a process inherits it.
+
+Credentials (serve/guard/settings.py), workers, the prediction log (docs/predictions.md), where spans and crashes go.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from validation.script import Refusal
+
+CREDENTIALS = ("API_KEYS", "API_KEYS_FILE", "OIDC_ISSUER")  # with one of them the service asks who comes
+PASSED = re.compile(
+    r"API_KEYS|OIDC_(ISSUER|AUDIENCE|JWKS_URL)|ACCESS_LOG|WORKERS|PREDICTION_(LOG|SPOOL)|OTEL_\w+|SENTRY_(DSN|ENVIRONMENT)"
+)
+STORES = re.compile(r"(AWS|AZURE_STORAGE)_\w+")  # the keys of the prediction log's store, for a log that is a URL
+KEYS = "/credentials"  # within the container: the folder of API_KEYS_FILE, for a file mounted alone never changes
+LOG = "/predictions"  # the folder that PREDICTION_LOG names
+SPOOL = "/spool"
+SPOOLED = f"{SPOOL}/log"  # a folder of the service's own user, in a volume that is root's
+
+
+@dataclass(frozen=True)
+class Told:
+    """Variables, folders of the engine's machine that are mounted (within: from, writable), and whether it spools."""
+
+    variables: dict[str, str]
+    folders: dict[str, tuple[str, bool]]
+    spools: bool
+
+
+def tell(environ: Mapping[str, str], *, exposed: bool, elsewhere: bool) -> Told:
+    """Say what a container is told.
+
+    `exposed`: others than its machine reach it, so it has to ask who comes. Else, where no credential is set, it is
+    told to ask for none: it cannot see for itself that only its machine is let in. `elsewhere`: the engine is on
+    another machine, and paths are of that one. Raises Refusal for what cannot be passed on.
+    """
+    variables = {name: text for name, text in environ.items() if text and PASSED.fullmatch(name)}
+    folders: dict[str, tuple[str, bool]] = {}
+    if file := environ.get("API_KEYS_FILE", ""):
+        path = Path(file) if elsewhere else Path(file).absolute()
+        if not path.is_absolute():
+            raise Refusal(f"API_KEYS_FILE={file}: give the whole path on the machine of the engine, as /etc/keys/keys")
+        if not elsewhere and not path.is_file():
+            raise Refusal(f"API_KEYS_FILE={file} is no file; `python -m serve.key` writes its lines")
+        variables["API_KEYS_FILE"] = f"{KEYS}/{path.name}"
+        folders[KEYS] = str(path.parent), False
+    if not any(environ.get(name) for name in CREDENTIALS):
+        if exposed and environ.get("INSECURE") != "1":
+            raise Refusal(
+                "others reach the service (GATEHOUSE_DOMAIN or GATEHOUSE_BIND) and no credential is set: set API_KEYS,"
+                " API_KEYS_FILE or OIDC_ISSUER, or say INSECURE=1 to take whoever comes"
+            )
+        variables["INSECURE"] = "1"
+    store = variables.get("PREDICTION_LOG", "")
+    if "://" in store.removeprefix("file://"):
+        variables |= {name: text for name, text in environ.items() if text and STORES.fullmatch(name)}
+    elif store:
+        folders[LOG] = str(Path(store.removeprefix("file://")).absolute()), True
+        variables["PREDICTION_LOG"] = LOG
+    spools = bool(store or variables.get("PREDICTION_SPOOL"))
+    if spools:
+        variables["PREDICTION_SPOOL"] = SPOOLED
+    return Told(variables, folders, spools)

@@ -1,0 +1,87 @@
+"""What kubectl says when it fails, and the one sentence that is made of it."""
+
+import subprocess
+
+import pytest
+
+from infra.kube import kubectl
+from validation.script import OutsideError, Refusal
+
+
+@pytest.fixture
+def says(monkeypatch):
+    """Let kubectl fail with a text; return what was called."""
+    called = []
+
+    def let(text, code=1):
+        def run(command, **_):
+            called.append(command)
+            return subprocess.CompletedProcess(command, code, "", text)
+
+        monkeypatch.setattr(kubectl.subprocess, "run", run)
+        monkeypatch.setattr(kubectl.time, "sleep", lambda _: None)
+        monkeypatch.setattr(kubectl, "program", lambda: "kubectl")
+        return called
+
+    return let
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("error: error loading config file: yaml: line 3", "KUBECONFIG cannot be read: error loading config file"),
+        (
+            'Error from server (Forbidden): pods "p" is forbidden: exceeded quota: cpu, requested: 2',
+            "the namespace's quota is used up: cpu, requested: 2; ask for more",
+        ),
+        (
+            'W1126 10:00:00 x.go:1] Use tokens\nError from server (Forbidden): pods is forbidden: User "u" cannot list',
+            r'the cluster does not allow it: Error from server \(Forbidden\): pods is forbidden: User "u" cannot list;',
+        ),
+        (
+            'error: resource mapping not found for name: "g": no matches for kind "HTTPRoute" in version "g.io/v1"',
+            r"the cluster knows no HTTPRoute of g\.io/v1: leave the component out, or install what brings it",
+        ),
+        (
+            "Error from server (BadRequest): Deployment cannot be handled: strict decoding error: unknown",
+            "the cluster refuses the overlay: Error from server",
+        ),
+    ],
+)
+def test_what_is_set_up_wrongly_is_told_at_once(says, text, sentence):
+    """Exit 2, not 3: asking again would not help."""
+    called = says(text)
+    with pytest.raises(Refusal, match=f"^could not list pods: {sentence}"):
+        kubectl.Kubectl("n").ask("list pods", "get", "pods")
+    assert len(called) == 1
+
+
+def test_what_fails_outside_is_tried_three_times(says):
+    """Then it is one sentence, without kubectl's prefix and dot."""
+    called = says("Warning: old\nerror: the server is currently unable to handle the request.")
+    with pytest.raises(
+        OutsideError, match=r"^the cluster could not list pods: the server is currently unable to handle"
+    ):
+        kubectl.Kubectl("n").ask("list pods", "get", "pods")
+    assert len(called) == 3
+
+
+def test_one_that_hangs_is_given_up(monkeypatch):
+    """There is a time of its own for each request, and one for a whole call."""
+
+    def run(command, timeout, **_):
+        raise subprocess.TimeoutExpired(command, timeout)
+
+    monkeypatch.setattr(kubectl.subprocess, "run", run)
+    with pytest.raises(OutsideError, match="the cluster could not list pods: no answer within 120 s"):
+        kubectl.Kubectl("n").ask("list pods", "get", "pods")
+
+
+def test_namespace_and_context_are_told_each_time(says, monkeypatch):
+    """The context of KUBECONFIG, unless KUBE_CONTEXT names another."""
+    called = says("", 0)
+    kubectl.Kubectl("n").ask("list pods", "get", "pods")
+    monkeypatch.setenv("KUBE_CONTEXT", "moon")
+    kubectl.Kubectl("n").ask("list pods", "get", "pods")
+    assert ["--namespace=n" in command for command in called] == [True, True]
+    assert ["--context=moon" in command for command in called] == [False, True]

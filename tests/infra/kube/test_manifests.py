@@ -1,0 +1,68 @@
+"""What is made of an overlay: dressed for a deployment, its canary, its route with weights."""
+
+import pytest
+
+from infra.kube import manifests
+from tests.infra.kube.faked import STAGING
+
+IMAGE = "registry.example.org/service@sha256:" + "1" * 64
+MARKS = {"gatehouse.bundle": "b" * 64, "gatehouse.version": "3", "gatehouse.ledger": "f" * 64}
+
+
+@pytest.fixture(scope="module")
+def overlay():
+    return manifests.Overlay(STAGING)
+
+
+def test_image_and_marks_are_on_the_deployment_and_the_ledgers_head_not_on_its_pods(overlay):
+    """Another head alone restarts no pod; the overlay itself stays as it was."""
+    deployment = manifests.deployment_of(overlay.dressed(IMAGE, MARKS))
+    assert IMAGE == manifests.image_of(deployment)
+    assert MARKS == manifests.marks_of(deployment)
+    within = manifests.marks_of(deployment["spec"]["template"])
+    assert {"gatehouse.bundle": "b" * 64, "gatehouse.version": "3"} == within
+    assert "gatehouse" == manifests.image_of(manifests.deployment_of(overlay.objects))
+
+
+def test_a_canary_is_the_same_but_for_name_track_number_and_that_no_user_asks_it(overlay):
+    """Whatever the overlay says of the stable pods holds for it."""
+    stable = manifests.deployment_of(overlay.dressed(IMAGE, MARKS))
+    canary = manifests.canary_of([stable], 2)
+    assert ("gatehouse-canary", 2) == (canary["metadata"].pop("name"), canary["spec"].pop("replicas"))
+    labels = canary["spec"]["template"]["metadata"]["labels"]
+    assert "gatehouse.serves" not in labels
+    assert "canary" == labels["gatehouse.track"] == canary["spec"]["selector"]["matchLabels"]["gatehouse.track"]
+    labels.update({"gatehouse.serves": "users", "gatehouse.track": "stable"})
+    canary["spec"]["selector"]["matchLabels"]["gatehouse.track"] = "stable"
+    del stable["metadata"]["name"]
+    assert stable == canary
+
+
+@pytest.mark.parametrize(("part", "expected"), [(0, [100, 0]), (0.1, [90, 10]), (0.001, [99, 1]), (0.5, [50, 50])])
+def test_weights_add_up_to_a_hundred(part, expected):
+    """A part above nothing is one in a hundred at least; a backend of somebody else's is left alone."""
+    names = ("gatehouse-stable", "gatehouse-canary", "another")
+    backends = [{"name": name, "weight": 50} for name in names]
+    route = {"kind": "HTTPRoute", "spec": {"rules": [{"backendRefs": backends}]}}
+    made = manifests.weighed([route], "gatehouse", part)["spec"]["rules"][0]["backendRefs"]
+    assert [*expected, 50] == [backend["weight"] for backend in made]
+    assert [50, 50, 50] == [backend["weight"] for backend in backends]
+
+
+def test_without_a_route_nothing_is_weighed(overlay):
+    """The share is then one of pods."""
+    assert manifests.weighed(overlay.objects, "gatehouse", 0.1) is None
+
+
+def test_what_is_there_is_not_changed_for_a_canary(overlay):
+    """Only what its pod needs and is not there yet goes before it."""
+    kinds = sorted(one["kind"] for one in manifests.fresh(overlay.objects, []))
+    assert ["ConfigMap", "NetworkPolicy", "ServiceAccount"] == kinds
+    assert [] == manifests.fresh(overlay.objects, overlay.objects)
+
+
+def test_kinds_are_named_with_their_group():
+    """Knative has a Service too."""
+    core = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"}}
+    theirs = core | {"apiVersion": "serving.knative.dev/v1"}
+    assert ["Service/s", "Service.v1.serving.knative.dev/s"] == [manifests.key(core), manifests.key(theirs)]

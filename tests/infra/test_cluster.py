@@ -1,0 +1,456 @@
+"""Deployments to a cluster behind a fake kubectl: the same promises, and what the cluster itself gets wrong."""
+
+import json
+import shutil
+
+import httpx
+import pytest
+import yaml
+
+from infra import machine, process
+from infra.kube import forwards
+from infra.kube.track import Track
+from tests.infra.kube.faked import STAGING
+from validation.script import ROOT, OutsideError, Refusal
+
+
+@pytest.fixture
+def ship(faked, trial):
+    """Deploy a bundle in an image to the cluster."""
+
+    def act(sealed, ready_seconds=20, **more):
+        place = faked.place(sealed, ready_seconds=ready_seconds, **more)
+        return machine.bring(place, sealed, faked.folder / "home", trial)
+
+    return act
+
+
+@pytest.fixture
+def gateway(tmp_path):
+    """An overlay with a route of the Gateway API."""
+    for name in ("base", "components"):
+        shutil.copytree(ROOT / "infra" / name, tmp_path / "infra" / name)
+    folder = tmp_path / "infra/overlays/made"
+    folder.mkdir(parents=True)
+    content = {"namespace": "made", "resources": ["../../base"], "components": ["../../components/gateway"]}
+    (folder / "kustomization.yaml").write_text(yaml.safe_dump(content))
+    return folder
+
+
+def version(place):
+    return httpx.get(f"{place.url}/version", timeout=20, trust_env=False).json()["model_version"]
+
+
+def test_the_second_replaces_the_first(faked, make_bundle, ship):
+    """Both pods are of the new one, users ask them, the canary is gone, and the record says so."""
+    ship(make_bundle(1))
+    two = make_bundle(2)
+    record = ship(two)
+    assert record["previous"]["version"] == 1
+    assert 2 == version(faked.place())
+    assert [(2, True), (2, True)] == faked.pods("stable")
+    assert [] == faked.pods("canary")
+    assert [2, None] == faked.record()
+    assert f"registry.example.org/service@sha256:{two.digest}" == faked.place().live_image()
+
+
+def test_nobody_asks_the_candidate_before_it_is_proven(faked, make_bundle, ship):
+    """Golden rows reach it past the Service, whose label it does not bear."""
+    ship(make_bundle(1))
+    two = make_bundle(2)
+    place = faked.place(two)
+    place.settle()
+    url = place.start_candidate(two)
+    assert place.candidate_ended() is None
+    assert process.wait(lambda: machine.serving(url) == two.digest, 20)
+    assert [(2, False)] == faked.pods("canary")
+    assert [(1, True), (1, True)] == faked.pods("stable")
+
+
+@pytest.mark.parametrize(
+    ("fault", "sentence"),
+    [
+        ({"dies": "Error"}, "ready: the candidate never was: it ended with exit code 1"),
+        ({"dies": "OOMKilled"}, r"exit code 1 \(it used more memory than its limit\)"),
+        ({"never_ready": True}, "ready: the candidate was not ready within 5 s"),
+        ({"output": 2}, "smoke: 1 finding"),
+    ],
+)
+def test_a_failing_candidate_changes_nothing(faked, make_bundle, ship, fault, sentence, capsys):
+    """It is named, its log is shown, it is gone, and the old pods were never touched."""
+    ship(make_bundle(1))
+    before = faked.names("Pod")
+    with pytest.raises(machine.CandidateError, match=sentence):
+        ship(make_bundle(2, **fault), 5)
+    assert before == faked.names("Pod")
+    assert [1, None] == faked.record()
+    assert "  | fake service" in capsys.readouterr().err
+
+
+def test_a_failing_first_candidate_leaves_nothing(faked, make_bundle, ship):
+    """Where nothing served, the namespace is as empty as before."""
+    with pytest.raises(machine.CandidateError):
+        ship(make_bundle(1, dies="Error"))
+    assert {} == faked.objects
+    assert not faked.place().is_up()
+
+
+def test_a_switch_that_fails_is_taken_back(faked, make_bundle, ship):
+    """A bundle that is ready as canary, and not where the old one was, is given up; the old one has its place again."""
+    ship(make_bundle(1))
+    with pytest.raises(machine.CandidateError, match="the rollout of gatehouse goes no further: exceeded its progress"):
+        ship(make_bundle(2, never_rolls="stable"))
+    assert [(1, True), (1, True)] == faked.pods("stable")
+    assert [] == faked.pods("canary")
+    assert [1, None] == faked.record()
+
+
+def test_an_interrupted_deployment_is_taken_back(faked, make_bundle, ship, monkeypatch):
+    """Ctrl-C after the switch brings the old one back, with all that the overlay said then."""
+    ship(make_bundle(1))
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(machine, "_confirm", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            ship(make_bundle(2))
+    assert [(1, True), (1, True)] == faked.pods("stable")
+    assert [1, None] == faked.record()
+
+
+@pytest.mark.parametrize(("later", "live"), [({}, 2), ({"never_rolls": "stable"}, 1)])
+def test_a_switch_cut_short_is_finished_or_undone(faked, make_bundle, ship, trial, apart, monkeypatch, later, live):
+    """`kill -9` while the pods are replaced: the next run finishes it, or brings the old one back if it cannot be."""
+    ship(make_bundle(1))
+    two = make_bundle(2, **later)
+    with monkeypatch.context() as patch:
+        patch.setattr(Track, "wait_for_rollout", apart.hang)
+        place = faked.place(two)
+        child = apart.start(lambda: machine.bring(place, two, faked.folder / "home", trial) and 0)
+        apart.kill(child, lambda: marked(faked) == "2")
+    assert [1, 2] == faked.record()
+    faked.place().settle()
+    assert [(live, True), (live, True)] == faked.pods("stable")
+    assert [] == faked.pods("canary")
+    assert [live, None] == faked.record()
+
+
+def marked(faked):
+    """Return the version that the stable Deployment is to have."""
+    return faked.objects["Deployment/gatehouse"]["metadata"]["annotations"]["gatehouse.version"]
+
+
+def test_a_first_switch_cut_short_that_cannot_be_finished_leaves_nothing(faked, make_bundle, trial, apart, monkeypatch):
+    """There is no old one to bring back."""
+    one = make_bundle(1, never_rolls="stable")
+    with monkeypatch.context() as patch:
+        patch.setattr(Track, "wait_for_rollout", apart.hang)
+        place = faked.place(one)
+        child = apart.start(lambda: machine.bring(place, one, faked.folder / "home", trial) and 0)
+        apart.kill(child, lambda: "Deployment/gatehouse" in faked.objects)
+    faked.place().settle()
+    assert {} == faked.objects
+
+
+def test_a_stray_canary_and_the_ways_to_it_are_cleaned_up(faked, make_bundle, ship, trial, apart):
+    """`kill -9` while the canary comes up: the old one serves; the next deployment takes the canary away and works."""
+    ship(make_bundle(1))
+    slow = make_bundle(2, never_ready=True)
+    place, home = faked.place(slow, ready_seconds=60), faked.folder / "home"
+    child = apart.start(lambda: machine.bring(place, slow, home, trial) and 0)
+    apart.kill(child, lambda: any(leash.read_text() for leash in home.glob("forward-gatehouse-canary-*.leash")))
+    assert [(2, False)] == faked.pods("canary")
+    faked.place().settle()
+    assert [] == faked.pods("canary")
+    assert [] == list(home.glob("forward-*.leash"))
+    ship(make_bundle(3))
+    assert [(3, True), (3, True)] == faked.pods("stable")
+
+
+def test_a_share_is_pods_that_users_ask(faked, make_bundle, ship):
+    """One of three pods, or half; taken back, they are asked no more, and what comes in a lost one's place neither."""
+    ship(make_bundle(1))
+    two = make_bundle(2)
+    place = faked.place(two)
+    place.settle()
+    place.start_candidate(two)
+    place.share(0.1)
+    assert [(2, True)] == faked.pods("canary")
+    place.share(0.5)
+    assert [(2, True), (2, True)] == faked.pods("canary")
+    with faked.changing() as state:
+        lost = next(name for name, one in state["objects"].items() if one.get("of") == "gatehouse-canary")
+        del state["objects"][lost]
+    assert process.wait(lambda: len(place._canary.pods()) == 2, 20)
+    assert [False, True] == sorted(asked for _, asked in faked.pods("canary"))
+    place.share(0)
+    assert [(2, False), (2, False)] == faked.pods("canary")
+
+
+def test_a_share_without_pods_for_it_is_refused(faked, make_bundle, ship):
+    """It would be another share than the one that was asked for."""
+    ship(make_bundle(1))
+    two = make_bundle(2)
+    place = faked.place(two)
+    place.settle()
+    place.start_candidate(two)
+    faked.fault(no_pods="exceeded quota: pods=3")
+    with pytest.raises(OutsideError, match=r"the canary cannot get its share: .*exceeded quota: pods=3"):
+        place.share(0.5)
+
+
+def test_a_route_shares_by_weight(faked, make_bundle, ship, gateway):
+    """Exactly, however few pods there are; the canary's pods are found by the route, and not by the users' Service."""
+    ship(make_bundle(1), overlay=gateway)
+    two = make_bundle(2)
+    place = faked.place(two, overlay=gateway)
+    place.settle()
+    place.start_candidate(two)
+    place.share(0.07)
+    assert [93, 7] == weights(faked)
+    assert [(2, False)] == faked.pods("canary")
+    place.remove_candidate()
+    assert [100, 0] == weights(faked)
+
+
+def weights(faked):
+    """Return the weights of stable and canary."""
+    (rule,) = faked.objects["HTTPRoute/gatehouse"]["spec"]["rules"]
+    return [backend["weight"] for backend in rule["backendRefs"]]
+
+
+def test_the_counts_of_every_pod_are_had(faked, make_bundle, ship, monkeypatch):
+    """Those of the stable pods, and of the canary; with the key, where one is named."""
+    ship(make_bundle(1))
+    two = make_bundle(2)
+    place = faked.place(two)
+    place.settle()
+    place.start_candidate(two)
+    metrics = place.share(0.3)
+    stable, canary = metrics()
+    told = [json.loads(text)["model_version"] for text in (*stable, *canary)]
+    assert ([1, 1, 2], 2) == (told, len(stable))
+    seen = {}
+    monkeypatch.setenv("SERVICE_KEY", "k")
+
+    def answer(url, headers, **_):
+        seen.update(headers)
+        return httpx.Response(403, request=httpx.Request("GET", url))
+
+    monkeypatch.setattr(forwards.httpx, "get", answer)
+    with pytest.raises(Refusal, match=r"/metrics of pod gatehouse-.* answers 403: SERVICE_KEY needs a key for that"):
+        metrics()
+    assert {"Authorization": "Bearer k"} == seen
+
+
+@pytest.mark.parametrize(
+    ("faults", "kind", "sentence"),
+    [
+        ({"no_pods": "exceeded quota: cpu"}, Refusal, "makes no pod for the candidate: exceeded quota: cpu"),
+        (
+            {"waiting": {"reason": "ImagePullBackOff", "message": "denied: no such repository."}},
+            Refusal,
+            "the candidate cannot start: its image cannot be pulled: denied: no such repository$",
+        ),
+        (
+            {"waiting": {"reason": "ErrImagePull", "message": "dial tcp: i/o timeout"}},
+            OutsideError,
+            "the candidate did not start within 1 s: its image cannot be pulled: dial tcp",
+        ),
+        (
+            {"waiting": {"reason": "CreateContainerConfigError", "message": 'secret "s" not found'}},
+            Refusal,
+            'its container cannot be made: secret "s" not found',
+        ),
+        ({"unscheduled": "0/3 nodes are available: 3 Insufficient cpu."}, OutsideError, "within 1 s: 0/3 nodes are"),
+        ({"runs": "x@sha256:" + "1" * 64}, Refusal, "the cluster runs another image than .*: docker-pullable://x@sha"),
+        (
+            {"denies apply": "no"},
+            Refusal,
+            r"the cluster does not allow it: Error from server \(Forbidden\): no; infra/",
+        ),
+        (
+            {"refuses ServiceAccount": ["NotFound", 'namespaces "gatehouse-staging" not found']},
+            Refusal,
+            "namespace gatehouse-staging does not exist; an administrator makes it by `kubectl apply -k`",
+        ),
+    ],
+)
+def test_what_the_cluster_lacks_is_one_sentence(faked, make_bundle, ship, monkeypatch, faults, kind, sentence):
+    """What is set up wrongly is told from what fails outside; the old one serves, and the canary is gone."""
+    monkeypatch.setattr("infra.kube.track.START_SECONDS", 1)
+    ship(make_bundle(1))
+    faked.fault(**faults)
+    with pytest.raises(kind, match=sentence):
+        ship(make_bundle(2))
+    faked.fault()
+    assert [1, None] == faked.record()
+    assert "Deployment/gatehouse-canary" not in faked.objects
+    assert [(1, True), (1, True)] == faked.pods("stable")
+
+
+def test_a_secret_that_is_missing_is_named(faked, make_bundle, ship):
+    """The pod waits for it without an end, and only the events tell."""
+    message = 'MountVolume.SetUp failed for volume "keys" : secret "gatehouse-keys" not found'
+    one = make_bundle(1)
+    uids = [str(number) for number in range(99)]
+    events = [{"reason": "FailedMount", "message": message, "involvedObject": {"uid": uid}} for uid in uids]
+    faked.fault(waiting={"reason": "ContainerCreating"}, events=events)
+    with pytest.raises(Refusal, match='what it mounts is not in the namespace: secret "gatehouse-keys" not found'):
+        ship(one)
+
+
+@pytest.mark.parametrize(
+    ("says", "kind", "sentence"),
+    [
+        (["The connection to the server localhost:8080 was refused"], Refusal, "no cluster is named; set KUBECONFIG"),
+        (['error: context "moon" does not exist'], Refusal, "KUBECONFIG has no context moon; see"),
+        (["error: You must be logged in to the server (Unauthorized)"], Refusal, "does not know the credentials in"),
+        (
+            ["Unable to connect to the server: dial tcp: i/o timeout"] * 3,
+            OutsideError,
+            "the cluster could not show Conf",
+        ),
+        (["Unable to connect to the server: net/http: TLS handshake timeout"], None, ""),
+    ],
+)
+def test_a_cluster_that_does_not_answer_is_one_sentence(faked, monkeypatch, says, kind, sentence):
+    """A wrong setting is told at once; silence only after three tries, and one that passes is not told at all."""
+    monkeypatch.setattr("infra.kube.kubectl.time.sleep", lambda _: None)
+    faked.fault(down=says)
+    if kind is None:
+        faked.place().settle()
+    else:
+        with pytest.raises(kind, match=sentence):
+            faked.place().settle()
+
+
+@pytest.mark.parametrize(
+    ("image", "sentence"),
+    [
+        ("", "and none is known of this version"),
+        ("registry.example.org/service:1", "not registry.example.org/service:1"),
+    ],
+)
+def test_an_image_without_a_digest_is_refused(faked, make_bundle, image, sentence):
+    """A tag says today this and tomorrow that; nothing is started."""
+    place = faked.place()
+    place.image = image
+    place.settle()
+    with pytest.raises(Refusal, match=f"a cluster needs an image by its digest .*, {sentence}"):
+        place.start_candidate(make_bundle(1))
+    assert {} == faked.objects
+
+
+def test_a_rollback_takes_the_image_that_a_unit_had(faked, make_bundle, ship):
+    """By its digest, from the ledger; without one, what was asked for stays."""
+    one = make_bundle(1)
+    place = faked.place(one)
+    before = place.image
+    place.prefer("")
+    assert before == place.image
+    place.prefer("x@sha256:" + "1" * 64)
+    assert "x@sha256:" + "1" * 64 == place.image
+
+
+def test_another_deployment_at_the_same_time_is_noticed(faked, make_bundle, ship, trial, monkeypatch):
+    """Who comes second finds another record than it read, and changes nothing that is live."""
+    ship(make_bundle(1))
+    two, three = make_bundle(2), make_bundle(3)
+    late = faked.place(three)
+    late.settle()
+    late.start_candidate(three)
+    ship(two)
+    with pytest.raises(OutsideError, match="another deployment changed namespace gatehouse-staging meanwhile"):
+        late.switch(three)
+    assert [(2, True), (2, True)] == faked.pods("stable")
+    assert [2, None] == faked.record()
+
+
+def test_what_another_deployment_needs_is_not_tidied_away(faked, make_bundle, ship, tmp_path):
+    """Whoever was overtaken goes by what is live now, not by what it read when it began."""
+    ship(make_bundle(1))
+    late = faked.place(make_bundle(3))
+    late.settle()
+    shutil.copytree(ROOT / "infra", tmp_path / "infra")
+    file = tmp_path / "infra/overlays/staging/kustomization.yaml"
+    file.write_text(file.read_text().replace("ACCESS_LOG=0.1", "ACCESS_LOG=0.5"))
+    ship(make_bundle(2), overlay=file.parent)
+    before = faked.names("ConfigMap")
+    late.remove_candidate()
+    late.switch_back()
+    assert before == faked.names("ConfigMap")
+    assert [2, None] == faked.record()
+
+
+def test_a_log_that_cannot_be_had_takes_no_failures_place(faked, make_bundle):
+    """What is shown beside the reason is the reason why not."""
+    one = make_bundle(1)
+    place = faked.place(one)
+    place.settle()
+    assert [] == place.candidate_log()
+    place.start_candidate(one)
+    assert ["fake service: starts"] == place.candidate_log()
+    faked.fault(denies_logs="no")
+    (told,) = place.candidate_log()
+    assert "could not show its log: the cluster does not allow it" in told
+
+
+def test_settings_of_old_deployments_do_not_pile_up(faked, make_bundle, ship, tmp_path):
+    """Another setting is another ConfigMap; the one that nothing uses any more is deleted, and no stranger's."""
+    ship(make_bundle(1))
+    (old,) = [name for name in faked.names("ConfigMap") if "settings" in name]
+    with faked.changing() as state:
+        state["objects"]["ConfigMap/kube-root-ca"] = {"kind": "ConfigMap", "metadata": {"name": "kube-root-ca"}}
+    shutil.copytree(ROOT / "infra", tmp_path / "infra")
+    file = tmp_path / "infra/overlays/staging/kustomization.yaml"
+    file.write_text(file.read_text().replace("ACCESS_LOG=0.1", "ACCESS_LOG=0.5"))
+    ship(make_bundle(2), overlay=file.parent)
+    left = faked.names("ConfigMap")
+    assert ("kube-root-ca" in left, old in left, len(left)) == (True, False, 3)
+
+
+def test_removal_leaves_nothing_and_may_be_repeated(faked, make_bundle, ship):
+    """Twice, the second time nothing was there."""
+    ship(make_bundle(1))
+    assert faked.place().remove()
+    assert {} == faked.objects
+    assert not faked.place().remove()
+
+
+def test_a_deployment_bears_the_ledgers_head(faked, make_bundle, trial):
+    """What runs can be held against the ledger; another head alone restarts no pod."""
+    one = make_bundle(1)
+    for head in ("e" * 64, "f" * 64):
+        place = faked.place(one)
+        place.ledger = head
+        place.settle()
+        place.start_candidate(one)
+        assert place.switch(one) is None
+        assert {"the Deployment gatehouse in namespace gatehouse-staging": head} == place.heads()
+        pods = [name for name in faked.names("Pod") if "canary" not in name]
+        place.remove_candidate()
+    assert sorted(pods) == faked.names("Pod")
+
+
+def test_users_address_is_known(faked):
+    """The host of the overlay, by TLS."""
+    assert "https://staging.gatehouse.example.org" == faked.place().address
+
+
+def test_an_overlay_with_a_secret_or_without_a_deployment_is_refused(faked, tmp_path):
+    """Secrets are the cluster's; what Knative or KServe brings up is theirs."""
+    shutil.copytree(ROOT / "infra", tmp_path / "infra")
+    file = tmp_path / "infra/overlays/staging/kustomization.yaml"
+    text = STAGING.joinpath("kustomization.yaml").read_text()
+    file.write_text(f"{text}\nsecretGenerator: [{{ name: s, literals: [a=b] }}]\n")
+    with pytest.raises(Refusal, match="holds a Secret; make it in the cluster"):
+        faked.place(overlay=file.parent)
+    file.write_text(yaml.safe_dump({"resources": ["../../base"], "components": ["../../components/knative"]}))
+    with pytest.raises(Refusal, match="no Deployment with a container named service: where Argo, Knative or KServe"):
+        faked.place(overlay=file.parent)
+    file.write_text(yaml.safe_dump({"resources": ["../../base"]}))
+    with pytest.raises(Refusal, match="does not say one namespace"):
+        faked.place(overlay=file.parent)

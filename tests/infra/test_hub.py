@@ -1,0 +1,101 @@
+"""The door to registries: what an image is, whoever says otherwise."""
+
+import base64
+import json
+
+import pytest
+
+from infra import hub
+from infra.hub import NoSuchImageError
+from tests.infra import oci
+from validation.script import OutsideError, Refusal
+
+LOGIN = base64.b64encode(b"ada:secret").decode()
+
+
+@pytest.fixture
+def fake(tmp_path, monkeypatch):
+    """A registry in this process, and nobody logged in."""
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    with oci.serving(oci.FakeHub()) as served:
+        yield served
+
+
+def test_an_image_is_read_by_its_digest(fake):
+    """Labels, and what is in it, which a label does not change."""
+    one = hub.look(oci.push(fake.host, "org/my_repo", {"a": "1"}))
+    two = hub.look(oci.push(fake.host, "org/my_repo", {"a": "2"}))
+    other = hub.look(oci.push(fake.host, "org/my_repo", {"a": "2"}, "another"))
+    assert ({"a": "1"}, {"a": "2"}) == (one.labels, two.labels)
+    assert one.content == two.content != other.content
+    assert (oci.digest(oci.layer("service")),) == one.layers
+
+
+@pytest.mark.parametrize("what", ["manifests", "blobs"])
+def test_a_registry_that_hands_out_something_else_is_not_believed(fake, what):
+    """The bytes have to have the digest: a changed manifest is found, and a changed label."""
+    reference = oci.push(fake.host, "a/b", {"model": "good"})
+    for path, content in list(fake.held.items()):
+        if what in path and b"service" not in content:
+            fake.held[path] = content.replace(b"good", b"evil").replace(b'"schemaVersion": 2', b'"schemaVersion": 3')
+    with pytest.raises(NoSuchImageError, match="has not the digest"):
+        hub.look(reference)
+
+
+def test_an_image_that_is_not_there_is_said(fake):
+    """As is an index of several, which ours never are."""
+    reference = oci.push(fake.host, "a/b", {})
+    with pytest.raises(NoSuchImageError, match=r"has no manifests/sha256:0{64} in a/b"):
+        hub.look(f"{fake.host}/a/b@sha256:{'0' * 64}")
+    index = json.dumps({"manifests": [reference]}).encode()
+    fake.held[f"/v2/a/b/manifests/{oci.digest(index)}"] = index
+    with pytest.raises(NoSuchImageError, match="no image for one platform"):
+        hub.look(f"{fake.host}/a/b@{oci.digest(index)}")
+
+
+@pytest.mark.parametrize("reference", ["", "a/b:1", "ghcr.io/a/b", "ghcr.io/A/b@sha256:" + "0" * 64, "a/b@sha256:00"])
+def test_what_names_no_image_by_digest_is_refused(reference):
+    """A tag may name another image tomorrow."""
+    with pytest.raises(Refusal, match="does not name an image by its digest"):
+        hub.look(reference)
+
+
+def test_a_token_is_fetched_with_the_login_that_is_there(fake, tmp_path):
+    """As docker does it; without a login it is asked for nobody, and a private image says how to log in."""
+    reference = oci.push(fake.host, "a/b", {"a": "1"})
+    fake.token, fake.login = "t0ken", LOGIN
+    with pytest.raises(Refusal, match=f"docker login {fake.host}"):
+        hub.look(reference)
+    (tmp_path / "config.json").write_text(json.dumps({"auths": {fake.host: {"auth": LOGIN}}}))
+    assert {"a": "1"} == hub.look(reference).labels
+    [asked] = [path for _, path, login in fake.asked if login == f"Basic {LOGIN}"]
+    assert "/token?scope=repository%3Aa%2Fb%3Apull&service=hub" == asked
+
+
+def test_a_login_goes_to_no_place_that_is_not_encrypted(fake, tmp_path):
+    """A registry could name any place in its challenge."""
+    reference = oci.push(fake.host, "a/b", {})
+    fake.token, fake.realm = "t0ken", "http://elsewhere.invalid/token"
+    with pytest.raises(OutsideError, match="which is not encrypted"):
+        hub.look(reference)
+
+
+@pytest.mark.parametrize(("status", "error"), [(500, OutsideError), (403, Refusal), (404, NoSuchImageError)])
+def test_a_registry_that_fails_is_told_from_one_that_refuses(fake, status, error):
+    """One sentence each."""
+    fake.status = status
+    with pytest.raises(error):
+        hub.look(f"{fake.host}/a/b@sha256:{'0' * 64}")
+
+
+def test_no_registry_at_all_is_an_outside_failure():
+    """Exit 3 for a script."""
+    with pytest.raises(OutsideError, match="does not answer: ConnectError"):
+        hub.look(f"127.0.0.1:1/a/b@sha256:{'0' * 64}")
+
+
+def test_a_tag_names_the_very_image(fake):
+    """The same bytes under a word."""
+    reference = oci.push(fake.host, "a/b", {})
+    hub.tag(reference, "model-1")
+    assert fake.held["/v2/a/b/manifests/model-1"] == fake.held[f"/v2/a/b/manifests/{reference.partition('@')[2]}"]

@@ -1,0 +1,187 @@
+"""The proxy before the containers: what it passes on, what it keeps back, and whom it asks."""
+
+import collections
+import os
+import pathlib
+import ssl
+
+import httpx
+import pytest
+
+from infra import asked, contained, host, machine, process
+from infra.caddy import CERTIFICATES, STORE
+from validation.script import OutsideError, Refusal
+
+pytestmark = pytest.mark.engine
+
+ROOT = f"{CERTIFICATES}/{STORE}/pki/authorities/local/root.crt"
+
+
+@pytest.fixture
+def ship(containers, trial):
+    """Deploy a bundle of the fake service behind an edge; return the place."""
+
+    def act(sealed, **edge):
+        place = containers(sealed, **edge)
+        machine.bring(place, sealed, pathlib.Path(place.home), trial)
+        return place
+
+    return act
+
+
+def test_ids_and_traces_reach_the_service_and_a_forged_address_does_not(make_bundle, ship):
+    """It is told who asks by the proxy alone; what the proxy is stays untold."""
+    place = ship(make_bundle(1))
+    sent = {"x-request-id": "order-17", "traceparent": "00-1-2-00", "x-forwarded-for": "6.6.6.6"}
+    answer = httpx.get(f"{place.url}/echo", headers=sent)
+    told = {name.lower(): text for name, text in answer.json().items()}
+    assert ("order-17", "00-1-2-00") == (told["x-request-id"], told["traceparent"])
+    assert told["x-forwarded-for"] != "6.6.6.6"
+    assert told["x-forwarded-proto"] == "http"
+    assert "via" not in answer.headers
+    assert "Caddy" not in answer.headers.get("server", "")
+
+
+def test_a_share_of_the_requests_goes_to_the_candidate_until_it_is_taken_back(make_bundle, ship, containers):
+    """Half is about half, nothing is nothing, and where nothing serves nothing is shared."""
+    two = make_bundle(2)
+    first = containers(two)
+    first.settle()
+    first.start_candidate(two)
+    assert first.share(0.5) is not None
+    assert first.proxy.find() is None
+    ship(make_bundle(1))
+    place = containers(two)
+    candidate = place.start_candidate(two)
+    assert process.wait(lambda: asked.is_ready(candidate), 20)
+
+    def versions():
+        with httpx.Client(base_url=place.url) as client:
+            return collections.Counter(client.get("/version").json()["model_version"] for _ in range(200))
+
+    assert versions() == {1: 200}
+    place.share(0.5)
+    assert all(60 < count < 140 for count in versions().values())  # beyond five deviations of a fair coin
+    place.share(0)
+    assert versions() == {1: 200}
+
+
+def test_metrics_are_those_of_both_sides_and_a_wrong_key_is_said(make_bundle, containers, ship, monkeypatch):
+    """One text for each container that serves, straight from it."""
+    monkeypatch.setattr(asked, "metrics", lambda address: f"of {address}")
+    place = ship(make_bundle(1))
+    assert ([f"of {contained.url(place.engine, place.roles.find('live'))}"], []) == place.metrics()
+    candidate = place.start_candidate(make_bundle(2))
+    assert [f"of {candidate}"] == place.metrics()[1]
+
+
+@pytest.mark.parametrize(("status", "kind"), [(401, Refusal), (403, Refusal), (500, OutsideError)])
+def test_metrics_that_cannot_be_had_are_one_sentence(monkeypatch, status, kind):
+    """A key that is not known is set up wrongly, anything else is outside."""
+    monkeypatch.setattr(httpx, "get", lambda *_, **__: httpx.Response(status))
+    with pytest.raises(kind, match=f"/metrics answers {status}"):
+        asked.metrics("http://127.0.0.1:1")
+
+
+def test_a_service_that_is_killed_is_waited_for(make_bundle, ship):
+    """The engine starts it again, and who asks meanwhile gets an answer."""
+    place = ship(make_bundle(1))
+    before = httpx.get(f"{place.url}/version").json()
+    live = place.roles.find("live")
+    os.kill(live.attrs["State"]["Pid"], 9)
+    assert before["model_version"] == httpx.get(f"{place.url}/version", timeout=20).json()["model_version"]
+    live.reload()
+    assert live.attrs["RestartCount"] == 1
+
+
+def test_the_proxy_may_do_little_and_is_told_another_patience_without_an_end(make_bundle, ship, capsys):
+    """Another bound is loaded by the proxy that runs; another image would make a new one."""
+    one = make_bundle(1)
+    place = ship(one)
+    proxy = place.proxy.find()
+    status = proxy.exec_run(["cat", "/proc/1/status"]).output.decode()
+    assert "CapEff:\t0000000000000000" in status
+    assert b"10001\n" == proxy.exec_run(["id", "-u"]).output
+    assert proxy.exec_run(["touch", "/x"]).exit_code != 0
+    place = ship(one, header_seconds=3)
+    assert place.proxy.find().id == proxy.id
+    assert '"read_header_timeout": "3s"' in host.take(proxy, "/gate/routes/caddy.json")
+    assert "its configuration changed and is loaded" in capsys.readouterr().err
+    ship(one, header_seconds=3)
+    assert "its configuration changed" not in capsys.readouterr().err
+
+
+def test_another_image_makes_another_proxy_before_the_same_service(make_bundle, ship, proxy_image, engine, monkeypatch):
+    """It is said that the port is closed meanwhile; the service goes on."""
+    one = make_bundle(1)
+    place = ship(one)
+    before, live = place.proxy.find().id, place.roles.find("live").id
+    monkeypatch.setenv("PROXY_IMAGE", engine.images.get(proxy_image).id)
+    place = ship(one)
+    assert place.proxy.find().id != before
+    assert place.roles.find("live").id == live
+    assert httpx.get(f"{place.url}/version").json()["model_version"] == 1
+
+
+def test_a_proxy_that_cannot_listen_is_one_sentence(make_bundle, ship, engine, monkeypatch, containers):
+    """And what was started for it is gone, but for the volumes, which the next run takes up."""
+    monkeypatch.setenv("INSECURE", "1")
+    if host.has_bridge(engine):
+        pytest.skip("the engine itself listens here")
+    with process.listen(0) as taken:
+        busy = process.port_of(taken)
+        with pytest.raises(OutsideError, match=r"the proxy gatehouse-.* does not start: it ended with exit code 1"):
+            ship(make_bundle(1), domain="gatehouse.test", certificates="internal", http=busy, https=busy)
+    place = containers(make_bundle(1))
+    assert (place.roles.all(), place.proxy.find()) == ([], None)
+    place.remove()
+    [volume] = engine.volumes.list(filters={"name": f"{place.network.name}-"})
+    assert volume.name.endswith("-certificates")
+    volume.remove()
+
+
+@pytest.fixture
+def https_port():
+    """Ports for HTTP and HTTPS that are free."""
+    with process.listen(0) as one, process.listen(0) as other:
+        return {"http": process.port_of(one), "https": process.port_of(other)}
+
+
+def test_a_domain_is_served_by_https(make_bundle, ship, https_port, monkeypatch):
+    """By a certificate that holds, with plain HTTP sent there; the certificates stay when all is taken down."""
+    monkeypatch.setenv("INSECURE", "1")
+    one = make_bundle(1)
+    place = ship(one, domain="gatehouse.test", certificates="internal", **https_port)
+    assert place.address == "https://gatehouse.test"
+    proxy = place.proxy.find()
+    assert process.wait(lambda: host.take(proxy, ROOT), 20)
+    trusted = ssl.create_default_context(cadata=host.take(proxy, ROOT))
+    with httpx.Client(verify=trusted, trust_env=False, headers={"host": "gatehouse.test"}) as client:
+        at = {"extensions": {"sni_hostname": "gatehouse.test"}}
+        assert process.wait(lambda: answers(client, f"https://127.0.0.1:{https_port['https']}/version", at), 20)
+        answer = client.get(f"https://127.0.0.1:{https_port['https']}/version", **at)
+        assert (answer.json()["model_version"], answer.headers["strict-transport-security"]) == (1, "max-age=31536000")
+        sent = client.get(f"http://127.0.0.1:{https_port['http']}/version")
+        assert (sent.status_code, sent.headers["location"]) == (308, "https://gatehouse.test/version")
+    assert httpx.get(f"{place.url}/version").json()["model_version"] == 1
+    place.remove()
+    volumes = place.engine.volumes.list(filters={"name": f"{place.network.name}-"})
+    assert [f"{place.network.name}-certificates"] == [volume.name for volume in volumes]
+    volumes[0].remove()
+
+
+def answers(client, url, more):
+    try:
+        return client.get(url, **more).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def test_a_domain_without_a_credential_is_refused(make_bundle, containers, monkeypatch):
+    """Before anything is started: everybody could ask."""
+    for name in ("API_KEYS", "API_KEYS_FILE", "OIDC_ISSUER", "INSECURE"):
+        monkeypatch.delenv(name, raising=False)
+    place = containers(make_bundle(1), domain="gatehouse.test")
+    with pytest.raises(Refusal, match="others reach the service"):
+        place.settle()
+    assert place.roles.all() == []
