@@ -7,7 +7,6 @@ A run may be killed at any step: `settle` (infra/repair.py) finishes a switch th
 
 import os
 from functools import cached_property
-from pathlib import Path
 
 from infra import asked, contained, host, image, network, repair, told
 from infra.baking.sides import Metrics
@@ -27,13 +26,13 @@ MEMORY = 2**30  # bytes; of one process that serves, where nothing else is said
 
 
 class Containers:
-    """Serve images behind `edge`, each with `memory` bytes; `folder`, a home, tells our containers from another's."""
+    """Serve images behind `edge`, each with `memory` bytes; `home` is a name that tells our containers from others."""
 
     def __init__(
-        self, engine: Engine, folder: Path, edge: Edge, ready_seconds: float, reference: str = "", memory: int = MEMORY
+        self, engine: Engine, home: str, edge: Edge, ready_seconds: float, reference: str = "", memory: int = MEMORY
     ) -> None:
         self.engine = engine
-        self.home = str(folder.resolve())
+        self.home = home
         self.edge, self.memory = edge, memory
         self.ready_seconds = ready_seconds
         self.image = reference  # empty: built around the bundle

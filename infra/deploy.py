@@ -2,12 +2,14 @@
 
 States: plan (verify the bundle, repair what a killed run left, keep it to be gone back to) -> canary, ready, smoke,
 bake, finish | undo (infra/machine.py) -> the ledger's line. How long the bake takes, and what it tolerates, says DEPLOY
-in config.py. `local` is this machine, or the one that DOCKER_HOST names by ssh: containers behind a proxy when an
-engine answers, else a supervised process. What a rollback left is held, and not deployed until it is released (see
-infra.rollback).
+in config.py. Environments are where infra.target says; `local` is this machine, or the one that
+DOCKER_HOST names by ssh: containers behind a proxy when an engine answers, else a supervised process. Production is
+deployed to only when somebody is asked (infra.approved). What a rollback left is held, and not deployed until it is
+released (see infra.rollback).
 
 Reads   the bundle (build/model); the registry and its ledger; GATEHOUSE_HOME (where state, logs and copies of bundles
-        lie, else build/local); ENGINE, BASE_IMAGE (see infra.image), PROXY_IMAGE (another Caddy than the pinned one);
+        lie, else build/<environment>); DEPLOY_TARGET, KUBE_CONFIG, SSH_KEY and SSH_HOST_KEYS (see infra.target);
+        ENGINE, BASE_IMAGE (see infra.image), PROXY_IMAGE (another Caddy than the pinned one);
         DOCKER_HOST, also as ssh://user@host, where paths are those of that machine
         GATEHOUSE_PORT (else the port of config.py) and GATEHOUSE_BIND (else 127.0.0.1), where it answers by HTTP
         GATEHOUSE_DOMAIN, a name that others reach by HTTPS on port 443, with 80 open for its certificates;
@@ -21,16 +23,19 @@ Writes  the ledger's lines `intent`, then `live` or `failed`; the bundle's kept 
 Exits   0 live; 1 the candidate failed or is held, the old one serves; 2 used or set up wrongly; 3 the outside failed
 """
 
+import argparse
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from infra import again, approved, machine, noted, trial, verified
 from infra import bundle as bundles
-from infra import machine, noted, trial, verified
 from infra import place as places
+from infra.approved import UnapprovedError
 from infra.bundle import Bundle
 from infra.machine import CandidateError
-from infra.noted import ENVIRONMENTS, HeldError, Order
+from infra.noted import HeldError, Order
+from infra.target import ENVIRONMENTS, reached
 from infra.verified import UnverifiedError
 from serve.bundle import BundleError
 from train.travel import book
@@ -38,20 +43,24 @@ from train.travel.ledger import DEPLOYMENT
 from validation import contract, script
 from validation.script import NO, YES, Refusal, log, result
 
+BROUGHT = script.BUILD / "brought"
+
 
 def deploy(sealed: Bundle, image: str, environment: str, record: bool) -> dict[str, Any]:
     """Bring a bundle to an environment, unless it is live there; return the record of what is live.
 
-    Raises UnverifiedError for an image that was not published for this bundle, HeldError when a rollback holds it back,
-    CandidateError when it was not good enough.
+    Raises UnverifiedError for an image that was not published for this bundle, UnapprovedError for one that nobody
+    approves, HeldError when a rollback holds it back, CandidateError when it was not good enough.
     """
-    home, tried = places.home(), trial.of_new(contract.load())
+    config, home = contract.load(), places.home(environment)
     unit = bundles.unit(sealed, image if "@sha256:" in image else "")
     order = Order(environment, DEPLOYMENT, unit, record=record)
-    with places.alone(home):
+    with reached(environment), places.alone(home):
+        tried = trial.of_new(config)
         if unit.image:
             verified.must_be_published(unit.image, unit, book.lines())
-        place = places.choose(home, image)
+        approved.must_be(environment, unit, config.deploy)
+        place = places.choose(home, image, environment)
         place.settle()
         if noted.repair(place, environment):
             noted.save(record)
@@ -72,6 +81,18 @@ def table(environment: str, record: dict[str, Any]) -> str:
     return head + "| " + " | ".join(map(str, cells)) + " |" + ("\n\n" + record["bake"] if record.get("bake") else "")
 
 
+def _ordered(given: argparse.Namespace) -> tuple[Bundle, str]:
+    """Return the bundle and the image that are asked for; with --from both as that environment has them live."""
+    if given.source is None:
+        sealed, image, where = bundles.read(given.bundle), given.image, str(given.bundle)
+    else:
+        unit = again.live_in(given.source)
+        sealed, image, where = again.together(unit, BROUGHT), unit.image, given.source
+    if sealed.version != given.model_version:
+        raise Refusal(f"{where} has version {sealed.version}, not {given.model_version}; export or deploy it again")
+    return sealed, image
+
+
 @script.door
 def main(argv: Sequence[str] | None = None) -> int:
     """Deploy, or take down."""
@@ -79,24 +100,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments.add_argument("--environment", required=True, choices=ENVIRONMENTS)
     arguments.add_argument("--bundle", type=Path, default=script.BUILD / "model", help="the sealed bundle")
     arguments.add_argument("--model-version", type=script.version_number, help="the version that the bundle must hold")
+    arguments.add_argument("--from", dest="source", choices=ENVIRONMENTS, help="bring what this environment has live")
     arguments.add_argument("--image", default="", help="use this image, by digest the published one alone")
     arguments.add_argument("--record", action="store_true", help="save the ledger's lines to the registry's branch")
     arguments.add_argument("--remove", action="store_true", help="take the environment down")
     given = arguments.parse_args(argv)
-    home = places.home()
     if given.remove:
-        with places.alone(home):
-            found = places.remove(home)
+        home = places.home(given.environment)
+        with reached(given.environment), places.alone(home):
+            found = places.remove(home, given.environment)
         log(f"infra.deploy: {given.environment} {'is taken down' if found else 'was down already'}")
         return YES
     if given.model_version is None:
         raise Refusal("--model-version is missing; `make fit` prints one (model-version=N)")
     try:
-        sealed = bundles.read(given.bundle)
-        if sealed.version != given.model_version:
-            raise Refusal(f"{given.bundle} holds version {sealed.version}, not {given.model_version}; export it again")
-        record = deploy(sealed, given.image, given.environment, given.record)
-    except (BundleError, HeldError, UnverifiedError) as error:
+        sealed, image = _ordered(given)
+        record = deploy(sealed, image, given.environment, given.record)
+    except (BundleError, HeldError, UnapprovedError, UnverifiedError) as error:
         log(f"infra.deploy: plan: {error}; nothing was touched")
         return NO
     except CandidateError as error:

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from infra import machine, process
+from infra import again, machine, process
 from infra.bundle import Bundle
 from infra.place import Place
+from infra.target import PRODUCTION, STAGING
 from infra.trial import Trial
 from train import following, kept, registry
 from train.travel import book, content, history
@@ -19,8 +20,6 @@ from train.travel.history import FAILED, INTENT, LIVE, Unit, facts_of
 from train.travel.ledger import Line
 from validation import contract
 from validation.script import OutsideError, Refusal, log
-
-ENVIRONMENTS = ("local",)  # the last one is what the champion follows
 
 
 class HeldError(Exception):
@@ -43,13 +42,20 @@ class Order:
     record: bool = False
 
 
+def leads(environment: str) -> bool:
+    """Whether the champion follows an environment: production once anything was live there, else any but staging."""
+    if history.live(book.lines(), PRODUCTION) is not None:
+        return environment == PRODUCTION
+    return environment != STAGING
+
+
 def carry_out(order: Order, place: Place, sealed: Bundle, home: Path, trial: Trial) -> dict[str, Any]:
     """Bring a bundle to a place with a line before and a line after; return the record of what is live.
 
     Raises CandidateError when it was not good enough: the ledger then says `failed`, and what served before serves.
     """
     facts = facts_of(order.environment, INTENT, order.unit, to=order.to, left=order.left)
-    facts |= {"leads": order.environment == ENVIRONMENTS[-1]}
+    facts |= {"leads": leads(order.environment)}
     intent = book.note(order.event, facts, order.reason)
     try:
         save(order.record)
@@ -59,6 +65,7 @@ def carry_out(order: Order, place: Place, sealed: Bundle, home: Path, trial: Tri
         raise
     before = machine.serving(place.url)
     try:
+        again.recall(place, home)
         record = machine.bring(place, sealed, home, trial)
     except BaseException as error:
         if machine.serving(place.url) in (before, ""):  # else it serves after all, and the next run says so

@@ -1,4 +1,4 @@
-"""Where a bundle can be served: in containers when an engine answers, here or by ssh, else as a supervised process."""
+"""Where a bundle can be served: a cluster, containers where an engine answers, here or by ssh, or a process."""
 
 import contextlib
 import os
@@ -9,19 +9,18 @@ from typing import Protocol
 
 from filelock import FileLock, Timeout
 
-from infra import caddy, host, process
+from infra import here, host, process, target
 from infra.baking.sides import Metrics
 from infra.bundle import Bundle
 from infra.caddy import Edge
+from infra.cluster import Cluster
 from infra.containers import Containers
 from infra.supervised import Supervised
 from validation import contract
-from validation.contract import Service
 from validation.script import BUILD, OutsideError, Refusal, log
 
 LOCK_SECONDS = 300.0  # as long as a deployment waits for another one
 RECORD = "deployment.json"  # what the last deployment to this home made live
-PROCESS_BYTES = 256 * 2**20  # of a process that serves, before a request comes: 100 MB were measured
 
 
 class Place(Protocol):
@@ -81,69 +80,40 @@ class Place(Protocol):
         """Take everything down; return whether there was anything."""
 
 
-def home() -> Path:
-    """Return the folder of the local environment's state: GATEHOUSE_HOME, else build/local."""
-    return Path(os.environ.get("GATEHOUSE_HOME") or BUILD / "local").resolve()
+def home(environment: str = target.LOCAL) -> Path:
+    """Return the folder of what this machine knows of an environment: GATEHOUSE_HOME, else build/<environment>."""
+    return Path(os.environ.get("GATEHOUSE_HOME") or BUILD / environment).resolve()
 
 
-def choose(folder: Path, image: str) -> Place:
-    """Take what this machine offers, or the one that DOCKER_HOST names.
+def choose(folder: Path, image: str, environment: str = target.LOCAL) -> Place:
+    """Take the place that an environment is at; `folder` is its home here.
 
-    Raises Refusal when a process serves although an engine answers now, or a setting is wrong.
+    Raises Refusal when that is not said, or needs another image, OutsideError when it does not answer.
     """
-    service = contract.load().service
-    edge = _edge(service)
-    as_process = Supervised(folder, edge.port, service.ready_seconds)
+    config = contract.load()
+    service, where = config.service, target.kind(environment)
+    if where == target.CLUSTER:
+        return Cluster(target.overlay(environment), folder, service.ready_seconds, image)
+    if where == target.LOCAL:
+        return here.choose(folder, image, service)
+    if image and "@sha256:" not in image:
+        raise Refusal(f"{environment} takes an image by its digest (--image REPOSITORY@sha256:...), not {image}")
     engine = host.engine()
     if engine is None:
-        if edge.exposed:
-            raise Refusal(
-                "no container engine answers, and a process serves this machine alone: leave GATEHOUSE_DOMAIN and"
-                " GATEHOUSE_BIND out, or start an engine"
-            )
-        left = f"; the image {image} is left aside" if image else ""
-        log(f"infra.deploy: no container engine answers, so a supervised process serves{left}")
-        return as_process
-    if as_process.is_up():
-        raise Refusal(
-            "the service runs as a process, and now an engine answers: set ENGINE=none, or take it down first"
-            " (`python -m infra.deploy --environment local --remove`)"
-        )
-    return Containers(engine, folder, edge, service.ready_seconds, image, _memory(service))
+        raise OutsideError(f"no container engine answers at {os.environ.get('DOCKER_HOST')}, where {environment} is")
+    named = f"{config.model.name}/{environment}"  # whoever deploys, from whatever machine
+    return Containers(engine, named, here.edge(service), service.ready_seconds, image, here.memory(service))
 
 
-def _edge(service: Service) -> Edge:
-    return caddy.edge(
-        os.environ,
-        _port(service.port),
-        header_seconds=service.header_seconds,
-        body_seconds=service.body_seconds,
-        max_header_bytes=service.max_header_bytes,
-    )
-
-
-def _memory(service: Service) -> int:
-    """Return what a container may take: of each process its own, and as many bodies as it takes at once."""
-    workers = os.environ.get("WORKERS", "")
-    count = max(int(workers), 1) if workers.isascii() and workers.isdigit() else 1
-    return count * (PROCESS_BYTES + int(service.concurrent * service.max_body_bytes))
-
-
-def _port(usual: int) -> int:
-    text = os.environ.get("GATEHOUSE_PORT", "")
-    if not text:
-        return usual
-    if not (text.isascii() and text.isdigit() and 0 < int(text) < 65536):
-        raise Refusal(f"GATEHOUSE_PORT={text} is no port; give a number from 1 to 65535")
-    return int(text)
-
-
-def remove(folder: Path) -> bool:
-    """Take down whatever of this home runs, as container or as process; return whether there was anything."""
-    engine = host.engine()
-    places: list[Place] = [Supervised(folder, 0, 0)]
-    if engine is not None:
-        places.append(Containers(engine, folder, Edge(0), 0))
+def remove(folder: Path, environment: str = target.LOCAL) -> bool:
+    """Take down whatever runs in an environment; return whether there was anything."""
+    if target.kind(environment) == target.LOCAL:
+        engine = host.engine()
+        places: list[Place] = [Supervised(folder, 0, 0)]
+        if engine is not None:
+            places.append(Containers(engine, str(folder), Edge(0), 0))
+    else:
+        places = [choose(folder, "", environment)]
     found = [place.remove() for place in places]
     (folder / RECORD).unlink(missing_ok=True)
     shutil.rmtree(folder / "bundles", ignore_errors=True)
@@ -154,7 +124,7 @@ def heads(folder: Path) -> dict[str, str]:
     """Return the ledger's head that each deployment to this home carries, by what carries it."""
     found = {f"the deployment in {folder / RECORD}": str(process.read(folder / RECORD).get("ledger", ""))}
     if (engine := host.engine()) is not None:
-        found |= Containers(engine, folder, Edge(0), 0).heads()
+        found |= Containers(engine, str(folder), Edge(0), 0).heads()
     return {name: head for name, head in found.items() if head}
 
 

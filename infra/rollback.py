@@ -14,18 +14,15 @@ Exits   0 live again, or released; 1 the candidate failed or is held, the old on
 import argparse
 from collections.abc import Sequence
 
-from infra import bundle as bundles
-from infra import noted, trial
+from infra import again, noted, trial
 from infra import place as places
-from infra.bundle import Bundle
 from infra.machine import CandidateError
-from infra.noted import ENVIRONMENTS, HeldError, Order
-from serve.bundle import BundleError
-from train import kept, registry
+from infra.noted import HeldError, Order
+from infra.target import ENVIRONMENTS, reached
 from train.travel import book, history
-from train.travel.history import LIVE, Unit
+from train.travel.history import LIVE
 from train.travel.ledger import RELEASE, ROLLBACK, Line
-from validation import contract, script
+from validation import script
 from validation.script import BUILD, NO, YES, Refusal, log, result, version_number
 
 PUT_BACK = BUILD / "rollback"
@@ -54,30 +51,14 @@ def target(lines: Sequence[Line], environment: str, version: int | None) -> Line
     return line
 
 
-def put_together(unit: Unit) -> Bundle:
-    """Bring the very bundle of a unit to build/rollback.
-
-    Raises Refusal when the registry does not have it whole.
-    """
-    kept.bundle_folder(registry.view(contract.load()).version(unit.version), unit.bundle, PUT_BACK)
-    try:
-        sealed = bundles.read(PUT_BACK)
-        found = bundles.unit(sealed, unit.image)
-    except BundleError as error:
-        raise Refusal(f"what version {unit.version} goes back to is no longer whole: {error}") from None
-    if found != unit:
-        raise Refusal(f"the bundle of version {unit.version} is not the unit that the ledger says was live")
-    return sealed
-
-
 def roll_back(environment: str, version: int | None, reason: str, record: bool) -> Line:
     """Go back; return the line that says what is live again.
 
     Raises Refusal, HeldError or CandidateError, and then what served serves on.
     """
-    home = places.home()
-    with places.alone(home):
-        place = places.choose(home, "")
+    home = places.home(environment)
+    with reached(environment), places.alone(home):
+        place = places.choose(home, "", environment)
         place.settle()
         if ended := noted.repair(place, environment):
             noted.save(record)
@@ -91,7 +72,7 @@ def roll_back(environment: str, version: int | None, reason: str, record: bool) 
         unit = history.unit_of(back.facts)
         live = history.live(lines, environment)
         left = history.unit_of(live.facts) if live else None
-        sealed = put_together(unit)
+        sealed = again.together(unit, PUT_BACK)
         place.prefer(unit.image)
         order = Order(environment, ROLLBACK, unit, reason, back.id, left, record)
         noted.carry_out(order, place, sealed, home, trial.of_known())

@@ -1,11 +1,12 @@
 """Another machine, reached by the ssh program: its engine's socket and its ports, as if they were here.
 
-Who may log in, by which key, and which host key is known is ssh's own business (~/.ssh/config, known_hosts, an agent).
-Nothing is asked at a terminal: what ssh would ask is refused. A tunnel ends with the process that opened it, however
-that ends, since the far end waits for its input.
+Who may log in, by which key, and which host key is known is ssh's own business (~/.ssh/config, known_hosts, an agent);
+SSH_CONFIG names another file of its settings. Nothing is asked at a terminal: what ssh would ask is refused. A tunnel
+ends with the process that opened it, however that ends, since the far end waits for its input.
 """
 
 import atexit
+import os
 import re
 import shutil
 import subprocess
@@ -97,7 +98,14 @@ class Machine:
             "ServerAliveInterval": str(KEPT),
             "ConnectTimeout": str(int(LOGIN_SECONDS / 2)),
         }
-        return ["ssh", *(part for name, text in told.items() for part in ("-o", f"{name}={text}")), *self._port, *more]
+        config = ["-F", os.environ["SSH_CONFIG"]] if os.environ.get("SSH_CONFIG") else []
+        return [
+            "ssh",
+            *config,
+            *(part for name, text in told.items() for part in ("-o", f"{name}={text}")),
+            *self._port,
+            *more,
+        ]
 
 
 def _parts(address: str) -> SplitResult:

@@ -1,7 +1,7 @@
 """Last of stage 5: make a version the champion, the one that is in service and that the next is compared with.
 
-Reads   build/verdicts/*.json, build/report/, the registry; in the platform's job GITHUB_TOKEN and GITHUB_RUN_ID, to see
-        who approved.
+Reads   build/verdicts/*.json, build/report/, the registry; with --recorded the ledger in the place of the first two; in
+        the platform's job GITHUB_TOKEN and GITHUB_RUN_ID, to see who approved.
 Prints  who promoted what, when, in place of which version.
 Writes  the verdicts, if nobody has yet (see train.record), and a line `promotion` in the ledger; through it the alias
         `champion`. Where the version could be compared with no anchor, a line of models begins: the alias `anchor` too.
@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from train import following, registry
 from train.record import record
 from train.travel import book
-from train.travel.ledger import PROMOTION
+from train.travel.effects import ANCHOR
+from train.travel.ledger import PROMOTION, VERDICTS, Line
 from train.view import Version, View
 from validation import contract
 from validation.contract import Config
@@ -36,6 +37,29 @@ def standing_against(version: Version, view: View, collected: Collected) -> list
             f" {_name(now)}; judge again: run `make performance`"
         )
     return faults
+
+
+def against_record(version: Version, view: View, lines: Sequence[Line]) -> list[str]:
+    """Say the same by what the ledger has recorded of a version, where the verdicts' files are another run's."""
+    recorded = recorded_of(version, lines)
+    if recorded is None:
+        return [f"the ledger has no verdicts on version {version.number} (`python -m train.record` writes them)"]
+    if not recorded.facts["passed"]:
+        return [f"the ledger's last verdicts on version {version.number} are red"]
+    champion = view.champion()
+    now = champion.digest if champion else ""
+    if now not in (version.digest, recorded.facts["against"]):
+        was = recorded.facts["against"][:12] or "none"
+        return [
+            f"version {version.number} was judged against the champion {was}, and now it is {now[:12]}; judge again"
+        ]
+    return []
+
+
+def recorded_of(version: Version, lines: Sequence[Line]) -> Line | None:
+    """Return the line of the last verdicts on a version, if there is one."""
+    found = [line for line in lines if line.event == VERDICTS and line.facts["model"] == version.digest]
+    return found[-1] if found else None
 
 
 def unapproved() -> str:
@@ -60,17 +84,16 @@ def unapproved() -> str:
     return f"only {', '.join(sorted(approvers))} approved this, who wrote or started it; somebody else has to"
 
 
-def promote(config: Config, version: Version, view: View, collected: Collected) -> None:
-    """Write the promotion down and let the registry follow."""
+def promote(config: Config, version: Version, view: View, evidence: Line) -> None:
+    """Write the promotion down, by the line of its verdicts, and let the registry follow."""
     champion = view.champion()
-    evidence = record(config, version, collected)
     step("recorded")
     facts = {
         "version": version.number,
         "model": version.digest,
         "instead_of": champion.digest if champion else "",
         "champion": champion.number if champion else 0,
-        "begins": collected.verdicts["performance"].anchor_version is None,
+        "begins": evidence.facts.get("begins", ANCHOR not in view.aliases),  # lines of before do not say
         "evidence": {"line": evidence.id, "gates": evidence.facts["gates"]},
     }
     book.note(PROMOTION, facts)
@@ -83,12 +106,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the script."""
     options = parser(__doc__)
     options.add_argument("--model-version", type=version_number, required=True, help="the registered version")
-    number = options.parse_args(argv).model_version
-    config = contract.load()
+    options.add_argument(
+        "--recorded", action="store_true", help="judge by the ledger, where the verdicts' files are another run's"
+    )
+    given = options.parse_args(argv)
+    number, config = given.model_version, contract.load()
     view = following.follow(config)
     version, champion = view.version(number), view.champion()
-    collected = collect(version, config)
-    faults = standing_against(version, view, collected)
+    collected = None if given.recorded else collect(version, config)
+    recorded = recorded_of(version, book.lines())
+    faults = standing_against(version, view, collected) if collected else against_record(version, view, book.lines())
     now = champion.number if champion else None
     if not faults and now != number and (alone := unapproved()):
         faults.append(alone)
@@ -99,7 +126,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if now == number:
         log(f"version {number} is the champion already")
     else:
-        promote(config, version, view, collected)
+        evidence = record(config, version, collected) if collected else recorded
+        assert evidence is not None  # noqa: S101 -- else it stood against the promotion
+        promote(config, version, view, evidence)
     after = registry.view(config)
     facts = after.version(number).tags
     result(

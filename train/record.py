@@ -49,6 +49,7 @@ def record(config: Config, version: Version, collected: Collected) -> Line:
         "passed": collected.passed,
         "faults": list(collected.faults) if config.show_values else len(collected.faults),
         "against": (performance.champion_digest or "") if performance else "",
+        "begins": performance is None or performance.anchor_version is None,
     }
     for line in book.lines():
         if line.event == VERDICTS and line.facts == facts:

@@ -16,7 +16,11 @@ ORDER = ["name", "on", "concurrency", "permissions", "env", "jobs"]
 SCRIPT = re.compile(rf'python -m (?:{"|".join(ROOMS)})\.\w+(?: [\w./:-]+| "\$[A-Z_]+")*')
 MAKE = re.compile(r"make [a-z-]+")
 WIRING = re.compile(r' >> "\$GITHUB_(?:OUTPUT|STEP_SUMMARY|PATH)"$')
-PLAIN = {'test "$GREEN" = true', 'realpath "${VENV:-.venv}/bin"'}  # a verdict and a path: no script would be shorter
+PLAIN = {
+    'test "$GREEN" = true',
+    'test "$WAY" = reviewers',
+    'realpath "${VENV:-.venv}/bin"',
+}  # a verdict and a path: no script would be shorter
 CONCURRENT = {"group", "cancel-in-progress", "queue"}
 NO_STEP = {
     "train.init", "validation.calibrate", "serve.batch", "serve.key",  # by hand, or by a schedule of the team's own
@@ -30,9 +34,14 @@ NO_TARGET = {
 LOGIN = re.compile(r"MLFLOW_TRACKING_(USERNAME|PASSWORD): \"?\$\{\{ secrets\.MLFLOW_TRACKING_\1 \}\}\"?")
 HELD = re.compile(r"^ +secrets:(?: \{ ,  \})?$", re.MULTILINE)  # the key that held the login, and nothing else
 SERVER = "  MLFLOW_TRACKING_URI: ${{ github.event_name != 'pull_request' && vars.MLFLOW_TRACKING_URI || '' }}"
-WRITERS = {"claim.yml", "record.yml", "publish.yml", "stage-5-deploy.yml", "rollback.yml"}  # what pushes to the branch
+DEPLOYERS = {"stage-5-deploy.yml", "production.yml", "rollback.yml"}  # what brings a unit to an environment
+WRITERS = {"claim.yml", "record.yml", "publish.yml", "promote.yml", *DEPLOYERS}  # what pushes to the branch
+RELEASER = "production.yml"  # what waits for an approval: a group of the whole file would let others wait as well
 PUBLISHER = "publish.yml"  # what pushes the image, too, and attests it
-DEPLOYER = "stage-5-deploy.yml"  # what pulls it, and sees that it is attested
+DEPLOYER = "stage-5-deploy.yml"  # what the chain ends with
+TARGET = re.compile(
+    r"(KUBE_CONFIG|SSH_KEY|SERVICE_KEY): \"?\$\{\{ secrets\.\1 \}\}\"?"
+)  # of an environment, never of a caller
 MAY_WRITE = {("contents", "write"), ("contents", "read"), ("actions", "read")}  # what a writer may ask for
 MAY_PUBLISH = {
     ("packages", "write"),
@@ -47,6 +56,7 @@ ADVICE = "doctor"  # the job that may stand behind all-green: what it finds is n
 MODES = {"reproduce"}  # flags that make a script do another thing: a job may have their word
 GATING = {"push", "pull_request"}  # events whose checks stand at a commit or proposal; a schedule gates nothing
 PLATFORM_JOBS = {
+    "approve",
     "tests",
     "image",
     "push",
@@ -137,6 +147,7 @@ def reads_no_secret(tree: Tree) -> Iterator[str]:
     """The chain needs no secret but the login of a team's server, where it has one; nothing inherits all of them."""
     for path, text in tree.texts.items():
         text = HELD.sub("", LOGIN.sub("", text))
+        text = TARGET.sub("", text) if path.removeprefix(WORKFLOWS) in DEPLOYERS else text
         trusted = {*tree.followers, *WRITERS, LOOKER, f"{ACTIONS}registry/action.yml"}
         own = r"" if path.removeprefix(WORKFLOWS) in trusted else r"|github\.token"
         if path.endswith(".yml") and re.search(rf"\bsecrets\b{own}", re.sub(r"#.*", "", text)):
@@ -190,10 +201,10 @@ def asks_for_little(tree: Tree) -> Iterator[str]:
     for name, job_id, job in tree.jobs():
         for scope, level in _granted(job).items():
             writes = name in WRITERS or called(job) in WRITERS
-            may = MAY_FOLLOW if name in tree.followers else MAY_WRITE if writes else {("contents", "read")}
+            may = MAY_WRITE if writes else MAY_FOLLOW if name in tree.followers else {("contents", "read")}
             may = MAY_LOOK if LOOKER in (name, called(job)) else may
             may = may | MAY_PUBLISH if PUBLISHER in (name, called(job)) else may
-            may = may | MAY_PULL if DEPLOYER in (name, called(job)) else may
+            may = may | MAY_PULL if DEPLOYERS & {name, called(job)} else may
             if (scope, level) not in may:
                 yield f"{name}, {job_id}: asks for {scope}: {level}"
 
@@ -234,7 +245,7 @@ def publishes_one_way(tree: Tree) -> Iterator[str]:
                 yield f"{where}: the builder's own provenance makes an index of the image"
         word = step.get("env", {}).get("ATTESTATION")
         wanted = "${{ github.event.repository.visibility == 'public' && 'platform' || 'none' }}"
-        if {"infra.publish", "infra.deploy"} & commands(step.get("run", "")) and word != wanted:
+        if {"infra.publish", "infra.deploy", "infra.rehearse"} & commands(step.get("run", "")) and word != wanted:
             yield f"{where}: the repository's visibility does not say whether an attestation is required"
 
 
@@ -260,18 +271,22 @@ def queues_where_it_must(tree: Tree) -> Iterator[str]:
     """
     for name, workflow in tree.workflows.items():
         entry, group = name in tree.entries | tree.followers, workflow.get("concurrency", {})
-        entry = entry and name not in tree.buttons
+        entry = entry and name not in {*tree.buttons, RELEASER}
         if entry != bool(group):
             yield f"{name}: {'an entry file groups its runs' if entry else 'a group of the caller would deadlock'}"
         elif entry and not _waits(group, cancel="pull_request" in workflow["on"]):
             yield f"{name}: a pull request cancels its predecessor, everything else queues"
     for name, job_id, job in tree.jobs():
         group = job.get("concurrency")
+        if name == RELEASER and "infra.deploy" not in _commands_of(job) and "environment" in job:
+            if group != {"group": "approve-production", "cancel-in-progress": "true"}:
+                yield f"{name}, {job_id}: a newer version takes the place of one that waits for an approval"
+            continue
         if group and not (str(group.get("group")).startswith("deploy-") and _waits(group, cancel=False)):
             yield f"{name}, {job_id}: only a deployment has a group of its own, and it queues"
-        if {"infra.deploy", "infra.rollback"} & _commands_of(job) and not group:
+        if {"infra.deploy", "infra.rollback", "infra.rehearse"} & _commands_of(job) and not group:
             yield f"{name}, {job_id}: deploys without a group of its own"
-        if group and group.get("group") != "deploy-${{ inputs.environment }}":
+        if group and group.get("group") != f"deploy-{_environment_of(job)}":
             yield f"{name}, {job_id}: deployments and rollbacks share a group an environment"
 
 
@@ -406,6 +421,15 @@ def judges_before_it_acts(tree: Tree) -> Iterator[str]:
 def _granted(job: Yaml) -> dict[str, str]:
     granted = job.get("permissions", {})
     return granted if isinstance(granted, dict) else {"everything": "write"}
+
+
+def _environment_of(job: Yaml) -> str:
+    """Name the environment that a job deploys to, as its command does."""
+    lines = " ".join(step.get("run", "") for step in job.get("steps", []))
+    if "infra.rehearse" in lines:
+        return "rehearsal"
+    named = re.search(r"--environment (\S+)", lines)
+    return "${{ inputs.environment }}" if not named or named[1] == '"$ENVIRONMENT"' else named[1]
 
 
 def _waits(group: Mapping[str, Any], cancel: bool) -> bool:

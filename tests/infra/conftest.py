@@ -71,13 +71,14 @@ def store(tmp_path, monkeypatch):
 
     class Store:
         def __init__(self):
-            self.versions, self.aliases, self.saved = {}, {}, []
+            self.versions, self.aliases, self.saved, self.bundles = {}, {}, [], []
 
         def add(self, sealed):
             """Register the model of a bundle."""
             files = f"artifacts/m-{sealed.version}"
             shutil.copytree(sealed.folder / "model", tmp_path / "store" / files, dirs_exist_ok=True)
             digest = json.loads((sealed.folder / "release.json").read_text())["model_digest"]
+            self.bundles.append(sealed)
             self.versions[sealed.version] = Version(sealed.version, digest, "", "", f"m-{sealed.version}", files, {})
             return sealed
 
@@ -336,11 +337,11 @@ def real_containers(engine, tmp_path, free_port, proxied):
     made = []
 
     def place(**edge):
-        made.append(Containers(engine, home, Edge(**{"port": free_port} | edge), 60))
+        made.append(Containers(engine, str(home), Edge(**{"port": free_port} | edge), 60))
         return made[-1]
 
     yield place
-    Containers(engine, home, Edge(free_port), 60).remove()
+    Containers(engine, str(home), Edge(free_port), 60).remove()
     for image in {one.image for one in made if one.image}:
         engine.images.remove(image, force=True, noprune=True)
 
@@ -383,8 +384,10 @@ def containers(engine, tmp_path, free_port, fake_image, proxied):
     """A place for containers of the fake service; nothing of it outlives the test."""
     home = tmp_path / "home"
     home.mkdir(exist_ok=True)
-    yield lambda sealed, **edge: Containers(engine, home, Edge(**{"port": free_port} | edge), 30, fake_image(sealed))
-    Containers(engine, home, Edge(free_port), 30).remove()
+    yield lambda sealed, **edge: Containers(
+        engine, str(home), Edge(**{"port": free_port} | edge), 30, fake_image(sealed)
+    )
+    Containers(engine, str(home), Edge(free_port), 30).remove()
 
 
 @pytest.fixture

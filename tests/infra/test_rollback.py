@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-from pathlib import Path
 
 import pytest
 
@@ -211,7 +210,7 @@ def test_the_very_image_serves_again(store, ways, containers, engine, make_bundl
         place = containers(sealed)
         monkeypatch.setattr(places, "choose", lambda *_, place=place: place)
         assert 0 == ways.deploy(sealed)
-    place = Containers(engine, Path(place.home), place.edge, 30)
+    place = Containers(engine, place.home, place.edge, 30)
     monkeypatch.setattr(places, "choose", lambda *_: place)
     assert 0 == ways.roll_back()
     old, new, back = (line.facts["unit"] for line in book.lines() if line.facts["phase"] == LIVE)

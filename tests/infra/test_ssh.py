@@ -135,14 +135,14 @@ def test_a_deployment_by_ssh_serves_there(
     home.mkdir()
     try:
         for sealed in (one, two):
-            place = Containers(far, home, Edge(port), 30, images[sealed.short])
+            place = Containers(far, str(home), Edge(port), 30, images[sealed.short])
             record = machine.bring(place, sealed, home, trial)
             assert (record["what"], record["url"]) == ("container on 127.0.0.1", f"http://127.0.0.1:{port}")
         assert place.url != record["url"]
         assert httpx.get(f"{place.url}/version").json()["model_version"] == 2
         assert httpx.get(f"http://127.0.0.1:{port}/version").json()["model_version"] == 2
     finally:
-        Containers(far, home, Edge(port), 30).remove()
+        Containers(far, str(home), Edge(port), 30).remove()
         url = place.url
         host.machine(far).close()
     with pytest.raises(httpx.ConnectError):

@@ -33,6 +33,7 @@ class Deploy:
     look_seconds: float = 5.0  # between two looks; the test holds however often it is looked
     replay_per_second: float = 100.0  # replayed requests, a tenth of what one caller may ask
     replay_at_once: int = 4  # replayed requests under way
+    production_asks: bool = True  # production is deployed to only where reviewers or a merged release approve
 
     def __post_init__(self) -> None:
         require(
@@ -67,6 +68,7 @@ class Deploy:
             all(type(number) is int and number > 0 for number in whole),
             "DEPLOY: replay_requests and replay_at_once must be whole numbers above 0",
         )
+        require(type(self.production_asks) is bool, "DEPLOY: production_asks is True or False")
         require(
             finite(self.replay_per_second) and self.replay_per_second > 0, "DEPLOY: replay_per_second must be above 0"
         )

@@ -1,0 +1,66 @@
+"""Whether production may be deployed to: somebody has to be asked, by the platform or by a promotion pull request.
+
+The platform asks where the environment `production` has required reviewers. Where the plan has none, a person commits
+infra/overlays/production/release.json (`python -m infra.release` writes it), and whoever merges that approves.
+"""
+
+import json
+import os
+from typing import Any
+
+from infra.target import PRODUCTION
+from train.travel.history import Unit
+from validation.contract import Deploy
+from validation.script import ROOT, Refusal, log
+
+RELEASE = ROOT / "infra/overlays/production/release.json"
+
+
+class UnapprovedError(Exception):
+    """Nobody was asked: one sentence."""
+
+
+def facts(unit: Unit) -> dict[str, str | int]:
+    """Return what a release names: enough to know the unit by."""
+    return {"version": unit.version, "model": unit.model, "bundle": unit.bundle, "image": unit.image}
+
+
+def released() -> dict[str, Any]:
+    """Return what the committed release names; empty where there is none. Raises Refusal when it cannot be read."""
+    if not RELEASE.is_file():
+        return {}
+    try:
+        found = json.loads(RELEASE.read_text())
+        return {"version": int(found["version"])} | {name: str(found[name]) for name in ("model", "bundle", "image")}
+    except (ValueError, KeyError, TypeError) as error:
+        raise Refusal(f"{RELEASE} is no release ({error}); `python -m infra.release` writes one") from None
+
+
+def must_be(environment: str, unit: Unit, deploy: Deploy) -> None:
+    """Raise UnapprovedError for a unit of production that nobody approves.
+
+    In a job the platform is asked whether it asks reviewers; elsewhere the committed release counts alone.
+    """
+    if environment != PRODUCTION or not deploy.production_asks:
+        return
+    if released() == facts(unit):
+        log(f"infra.deploy: {RELEASE.name} names version {unit.version}: who merged it approved")
+        return
+    if os.environ.get("GITHUB_ACTIONS") and reviewed():
+        log(f"infra.deploy: the environment {PRODUCTION} asks reviewers")
+        return
+    raise UnapprovedError(
+        f"nobody is asked about version {unit.version}: give the environment {PRODUCTION} required reviewers, or, where"
+        " the plan has none, merge what `python -m infra.release` writes; DEPLOY(production_asks=False) in config.py"
+        " does without"
+    )
+
+
+def reviewed() -> bool:
+    """Whether the platform asks reviewers before a job of production begins. Raises OutsideError, or Refusal."""
+    from infra.forge import Forge
+
+    forge = Forge()
+    status, told = forge.look(f"/repos/{forge.repository}/environments/{PRODUCTION}")
+    rules = told.get("protection_rules") if status == 200 and isinstance(told, dict) else None
+    return any(isinstance(one, dict) and one.get("type") == "required_reviewers" for one in rules or ())

@@ -1,0 +1,116 @@
+"""Where an environment is, and what leads there.
+
+`local` is this machine, or the one of DOCKER_HOST. `rehearsal` is the cluster of KUBECONFIG, as the overlay of staging
+describes it; without one, this machine. `staging` and `production` are where DEPLOY_TARGET says: `cluster`, the one of
+KUBECONFIG, each by the overlay of its name; or the address of a container engine, as ssh://user@host.
+"""
+
+import contextlib
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from validation.script import ROOT, Refusal
+
+LOCAL, REHEARSAL, STAGING, PRODUCTION = "local", "rehearsal", "staging", "production"
+ENVIRONMENTS = (LOCAL, REHEARSAL, STAGING, PRODUCTION)
+CLUSTER, ENGINE = "cluster", "engine"
+SETTING = re.compile(
+    r"DEPLOY_TARGET|KUBE_CONTEXT|SSH_HOST_KEYS|REPLAY_FILE|GATEHOUSE_(PORT|BIND|DOMAIN|CERTIFICATES)|PROXY_IMAGE"
+    r"|API_KEYS_FILE|OIDC_\w+|WORKERS|ACCESS_LOG|PREDICTION_(LOG|SPOOL)|OTEL_\w+|SENTRY_(DSN|ENVIRONMENT)"
+)
+OVERLAYS = {REHEARSAL: STAGING, STAGING: STAGING, PRODUCTION: PRODUCTION}
+
+
+def kind(environment: str, environ: Mapping[str, str] = os.environ) -> str:
+    """Say what an environment is on: CLUSTER, ENGINE, or LOCAL for whatever this machine offers.
+
+    Raises Refusal when DEPLOY_TARGET does not say where it is.
+    """
+    if environment in (LOCAL, REHEARSAL):
+        return CLUSTER if environment == REHEARSAL and environ.get("KUBECONFIG") else LOCAL
+    target = environ.get("DEPLOY_TARGET", "").strip()
+    if target == CLUSTER:
+        return CLUSTER
+    if re.match(r"(ssh|unix|tcp)://.", target):
+        return ENGINE
+    told = f"DEPLOY_TARGET={target}" if target else "DEPLOY_TARGET is not set"
+    raise Refusal(f"{told}: say `{CLUSTER}`, or the engine of {environment} as ssh://user@host (see docs/deploy.md)")
+
+
+def overlay(environment: str) -> Path:
+    """Return the folder that describes an environment to a cluster."""
+    return ROOT / "infra/overlays" / OVERLAYS[environment]
+
+
+def told(text: str) -> dict[str, str]:
+    """Read SETTINGS, the variables of a job's environment as JSON: those of them that are settings of a deployment.
+
+    Raises Refusal when it is no such thing.
+    """
+    try:
+        found = json.loads(text or "{}")
+        return {str(name): str(value) for name, value in found.items() if SETTING.fullmatch(name)}
+    except (ValueError, AttributeError):
+        raise Refusal("SETTINGS is no JSON object of variables") from None
+
+
+@contextlib.contextmanager
+def reached(environment: str) -> Iterator[None]:
+    """Lay down what leads to an environment, for as long as the block runs; nobody else may read it.
+
+    A job has no files of its own, and the variables of its environment are all in SETTINGS. KUBE_CONFIG is the text of
+    a kubeconfig, SSH_KEY that of a private key, SSH_HOST_KEYS are lines of a known_hosts file; without them kubectl and
+    ssh go by their own files, as on a laptop. Raises Refusal when a job lacks one of them.
+    """
+    settings = {name: text for name, text in told(os.environ.get("SETTINGS", "")).items() if not os.environ.get(name)}
+    with (
+        tempfile.TemporaryDirectory(prefix="target-") as name,
+        _restored("KUBECONFIG", "DOCKER_HOST", "SSH_CONFIG", *settings),
+    ):
+        os.environ.update(settings)
+        where, folder = kind(environment), Path(name)
+        environ = {name: os.environ.get(name, "").strip() for name in ("KUBE_CONFIG", "SSH_KEY", "SSH_HOST_KEYS")}
+        target = os.environ.get("DEPLOY_TARGET", "").strip()
+        if where == CLUSTER and environ["KUBE_CONFIG"]:
+            os.environ["KUBECONFIG"] = _secret(folder / "kubeconfig", environ["KUBE_CONFIG"])
+        elif where == CLUSTER and os.environ.get("GITHUB_ACTIONS") and not os.environ.get("KUBECONFIG"):
+            raise Refusal(f"KUBE_CONFIG is empty: give the environment {environment} a secret that holds a kubeconfig")
+        if where == ENGINE:
+            os.environ["DOCKER_HOST"] = target
+        if where == ENGINE and target.startswith("ssh://") and (environ["SSH_KEY"] or os.environ.get("GITHUB_ACTIONS")):
+            if empty := [name for name in ("SSH_KEY", "SSH_HOST_KEYS") if not environ[name]]:
+                raise Refusal(
+                    f"{' and '.join(empty)} is empty: give the environment {environment} the secret SSH_KEY (a private"
+                    " key) and the variable SSH_HOST_KEYS (what `ssh-keyscan HOST` prints)"
+                )
+            key = _secret(folder / "key", environ["SSH_KEY"])
+            known = _secret(folder / "known_hosts", environ["SSH_HOST_KEYS"])
+            options = {"IdentityFile": key, "IdentitiesOnly": "yes", "UserKnownHostsFile": known}
+            options |= {"GlobalKnownHostsFile": "/dev/null", "StrictHostKeyChecking": "yes"}
+            lines = "".join(f"{option} {value}\n" for option, value in options.items())
+            os.environ["SSH_CONFIG"] = _secret(folder / "ssh_config", lines)
+        yield
+
+
+@contextlib.contextmanager
+def _restored(*names: str) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in names}
+    try:
+        yield
+    finally:
+        for name, text in before.items():
+            if text is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = text
+
+
+def _secret(path: Path, text: str) -> str:
+    """Write a file that only we may read, and return its name; a key without an end of line is none."""
+    path.touch(mode=0o600)
+    path.write_text(text.replace("\r\n", "\n").rstrip("\n") + "\n")
+    return str(path)

@@ -1,0 +1,176 @@
+"""Production is deployed to only where somebody was asked: by the platform, or by a promotion pull request."""
+
+import dataclasses
+import json
+
+import pytest
+
+from infra import approved, bundle, deploy, noted, release, target
+from tests import kept
+from tests.infra.fake_forge import REPOSITORY, FakeForge, serving
+from train.travel import book, history
+from train.travel.ledger import DEPLOYMENT, VERDICTS
+from validation import contract
+from validation.script import Refusal
+
+PLACE = f"/repos/{REPOSITORY}/environments/production"
+ASKS = [200, {"protection_rules": [{"type": "wait_timer"}, {"type": "required_reviewers"}]}]
+OPEN = [200, {"protection_rules": [{"type": "branch_policy"}]}]
+IMAGE = f"registry.example.org/service@sha256:{'0' * 64}"
+
+
+@pytest.fixture(autouse=True)
+def committed(monkeypatch, tmp_path):
+    """Begin on a laptop, without a release; give the file where one would be committed."""
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+    monkeypatch.setattr(approved, "RELEASE", tmp_path / "release.json")
+    return tmp_path / "release.json"
+
+
+@pytest.fixture
+def job(monkeypatch):
+    """Be in a job whose platform says something of the environment production."""
+
+    def begin(reply):
+        forge = serving(FakeForge(replies={PLACE: reply}))
+        url = forge.__enter__().url
+        for name, text in (("ACTIONS", "true"), ("TOKEN", "t"), ("REPOSITORY", REPOSITORY), ("API_URL", url)):
+            monkeypatch.setenv(f"GITHUB_{name}", text)
+        begun.append(forge)
+
+    begun = []
+    yield begin
+    for one in begun:
+        one.__exit__(None, None, None)
+
+
+@pytest.fixture
+def unit(make_bundle):
+    return bundle.unit(make_bundle(3), IMAGE)
+
+
+def must_be(unit, **changes):
+    approved.must_be("production", unit, dataclasses.replace(kept.config().deploy, **changes))
+
+
+def test_nobody_asked_is_refused(unit, job) -> None:
+    """On a laptop, and in a job whose environment is open or is not there."""
+    for reply in (None, OPEN, [404, {"message": "Not Found"}]):
+        if reply:
+            job(reply)
+        with pytest.raises(approved.UnapprovedError, match="nobody is asked about version 3: give the environment"):
+            must_be(unit)
+
+
+def test_reviewers_a_release_or_config_approve(unit, job, committed) -> None:
+    """Each of the three is enough; other environments ask nobody."""
+    approved.must_be("staging", unit, kept.config().deploy)
+    must_be(unit, production_asks=False)
+    committed.write_text(json.dumps(approved.facts(unit)))
+    must_be(unit)
+    committed.unlink()
+    job(ASKS)
+    must_be(unit)
+
+
+@pytest.mark.parametrize("changed", ["version", "model", "bundle", "image"])
+def test_a_release_of_something_else_approves_nothing(unit, committed, changed) -> None:
+    """One that names another version, model, bundle or image."""
+    facts = approved.facts(unit)
+    committed.write_text(json.dumps(facts | {changed: facts[changed] + (1 if changed == "version" else "0")}))
+    with pytest.raises(approved.UnapprovedError):
+        must_be(unit)
+
+
+def test_a_release_that_is_none_is_one_sentence(unit, committed) -> None:
+    """Broken JSON, or a field that lacks."""
+    for text in ("{", "{}", "[]"):
+        committed.write_text(text)
+        with pytest.raises(Refusal, match=r"is no release .*`python -m infra.release` writes one"):
+            must_be(unit)
+
+
+@pytest.fixture
+def staged(store, make_bundle, monkeypatch):
+    """Let a version be live in staging, with verdicts."""
+    monkeypatch.setattr(contract, "load", kept.config)
+
+    def make(number, passed=True, against=""):
+        sealed = store.add(make_bundle(number))
+        unit = bundle.unit(sealed, IMAGE)
+        facts = {"version": number, "model": unit.model, "gates": {}, "passed": passed, "faults": 0, "against": against}
+        book.note(VERDICTS, facts)
+        book.note(DEPLOYMENT, history.facts_of("staging", history.LIVE, unit))
+        return unit
+
+    monkeypatch.setattr(release.following, "follow", lambda config: noted.registry.view(config))
+    return make
+
+
+def test_what_waits_for_production_is_told_with_the_way_there(staged, job, committed, capsys) -> None:
+    """By a request where nobody is asked, by reviewers, by the release once it is merged; nothing when it is there."""
+    unit = staged(3)
+    assert 0 == release.main([])
+    told = capsys.readouterr()
+    assert f"way=request\nmodel-version=3\nimage={IMAGE}\n" == told.out
+    assert "waits for a pull request" in told.err
+    job(ASKS)
+    assert 0 == release.main([])
+    assert capsys.readouterr().out.startswith("way=reviewers\n")
+    assert 0 == release.main(["--write"])
+    assert approved.facts(unit) == json.loads(committed.read_text())
+    assert capsys.readouterr().out.startswith("way=merged\n")
+    book.note(DEPLOYMENT, history.facts_of("production", history.LIVE, unit))
+    assert 0 == release.main([])
+    assert "way=nothing\n" == capsys.readouterr().out
+
+
+def test_nothing_in_staging_is_one_sentence(store, staged, capsys) -> None:
+    """Exit 2."""
+    assert 2 == release.main([])
+    assert "nothing is live in staging yet" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "sentence"),
+    [
+        ({"passed": False}, "the ledger's last verdicts on version 4 are red"),
+        ({"against": "f" * 64}, "version 4 was judged against the champion ffffffffffff, and now it is"),
+    ],
+)
+def test_a_version_that_would_not_be_promoted_is_not_released(
+    store, staged, capsys, committed, verdicts, sentence
+) -> None:
+    """Red, or compared with another champion than that of now: exit 1, and nothing is written."""
+    staged(3)
+    store.aliases["champion"] = 3
+    staged(4, **verdicts)
+    assert 1 == release.main(["--write"])
+    assert sentence in capsys.readouterr().err
+    assert not committed.exists()
+
+
+def test_production_gets_what_staging_has(staged, store, ways, monkeypatch, capsys) -> None:
+    """Bundle and image come from the registry; without somebody to ask nothing is touched."""
+    unit = staged(5)
+    sealed = next(one for one in store.bundles if one.version == 5)
+    store.kept(sealed).parent.mkdir(parents=True, exist_ok=True)
+    noted.kept.keep_bundle(store.versions[5], sealed.folder)
+    monkeypatch.setenv("DEPLOY_TARGET", "cluster")
+    monkeypatch.setattr(deploy.verified, "must_be_published", lambda *_: None)
+    order = ["--environment", "production", "--from", "staging", "--model-version", "5"]
+    assert 1 == deploy.main(order)
+    assert "nobody is asked about version 5" in capsys.readouterr().err
+    approved.RELEASE.write_text(json.dumps(approved.facts(unit)))
+    assert 0 == deploy.main(order)
+    assert "| production | process | 5 |" in capsys.readouterr().out
+    assert unit == history.unit_of(history.live(book.lines(), "production").facts)
+    assert 2 == deploy.main([*order[:-1], "6"])
+    assert "staging has version 5, not 6" in capsys.readouterr().err
+
+
+def test_the_champion_follows_production_once_it_is_live(staged, unit) -> None:
+    """Before, a rehearsal or this machine leads; staging never does."""
+    assert [True, True, False, True] == [noted.leads(one) for one in target.ENVIRONMENTS]
+    book.note(DEPLOYMENT, history.facts_of("production", history.LIVE, unit))
+    assert [False, False, False, True] == [noted.leads(one) for one in target.ENVIRONMENTS]
