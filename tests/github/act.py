@@ -107,11 +107,18 @@ def approved(checkout: Path, forge: str) -> Path:
 
     Act knows the platform's own address only.
     """
-    path = checkout / ".github/workflows/stage-5-deploy.yml"
-    before, step, after = path.read_text().rpartition("          MODEL_VERSION:")
-    assert "train.promote" in after
     place = f"          GITHUB_API_URL: {forge}\n          GITHUB_REPOSITORY: owner/name\n"
-    path.write_text(before + place + step + after)
+    token = "          GITHUB_TOKEN: ${{ github.token }}\n"
+    for name, script in (("promote", "train.promote"), ("production", "infra.deploy")):
+        path = checkout / f".github/workflows/{name}.yml"
+        text = path.read_text()
+        assert token in text
+        assert script in text
+        path.write_text(text.replace(token, place + token))
+    path = checkout / ".github/workflows/production.yml"
+    before, env, after = path.read_text().partition('env: { GITHUB_TOKEN: "${{ github.token }}"')
+    assert "infra.release" in after
+    path.write_text(f'{before}{env}, GITHUB_API_URL: "{forge}", GITHUB_REPOSITORY: owner/name{after}')
     path = checkout / ".github/workflows/doctor.yml"
     before, token, after = path.read_text().partition('GITHUB_TOKEN: "${{ github.token }}"')
     assert "infra.doctor" in after

@@ -145,7 +145,7 @@ def test_a_version_that_would_not_be_promoted_is_not_released(
     staged(3)
     store.aliases["champion"] = 3
     staged(4, **verdicts)
-    assert 1 == release.main(["--write"])
+    assert release.main(["--write"]) == 1
     assert sentence in capsys.readouterr().err
     assert not committed.exists()
 
@@ -159,7 +159,7 @@ def test_production_gets_what_staging_has(staged, store, ways, monkeypatch, caps
     monkeypatch.setenv("DEPLOY_TARGET", "cluster")
     monkeypatch.setattr(deploy.verified, "must_be_published", lambda *_: None)
     order = ["--environment", "production", "--from", "staging", "--model-version", "5"]
-    assert 1 == deploy.main(order)
+    assert deploy.main(order) == 1
     assert "nobody is asked about version 5" in capsys.readouterr().err
     approved.RELEASE.write_text(json.dumps(approved.facts(unit)))
     assert 0 == deploy.main(order)

@@ -2,7 +2,8 @@
 """A stand-in for kubectl and the cluster behind it: its objects lie in one JSON file, its pods start when looked at.
 
 The file names, beside the objects, what the cluster lacks or does wrongly (`faults`), and which bundle is in an image.
-A way to a pod is the fake service itself, started with that bundle.
+Of others the bundle is looked for in FAKE_BUNDLES, by the digest that the pod bears, and kept beside the file. A way to
+a pod is the fake service itself, started with that bundle, or the module that FAKE_SERVICE names.
 """
 
 import fcntl
@@ -10,6 +11,7 @@ import hashlib
 import json
 import os
 import pathlib
+import shutil
 import socket
 import sys
 
@@ -28,7 +30,15 @@ def labelled(one, selector):
 
 
 def bundle_of(state, pod):
-    return pathlib.Path(state["images"][pod["spec"]["containers"][0]["image"]])
+    image = pod["spec"]["containers"][0]["image"]
+    if image not in state["images"]:
+        wanted = pod["metadata"]["annotations"]["gatehouse.bundle"]
+        for folder in map(pathlib.Path, os.environ["FAKE_BUNDLES"].split(":")):
+            manifest = folder / "manifest.json"
+            if manifest.is_file() and hashlib.sha256(manifest.read_bytes()).hexdigest() == wanted:
+                shutil.copytree(folder, STATE.with_name(wanted), dirs_exist_ok=True)
+        state["images"][image] = str(STATE.with_name(wanted))
+    return pathlib.Path(state["images"][image])
 
 
 def settings_of(state, pod):
@@ -177,7 +187,9 @@ def main():
             listener.set_inheritable(True)
             print(f"Forwarding from 127.0.0.1:{local} -> 8000", flush=True)
             environment = os.environ | {"BUNDLE": str(folder), "LISTEN_FD": str(listener.fileno())}
-            os.execve(sys.executable, [sys.executable, str(FAKE_SERVICE)], environment)
+            module = os.environ.get("FAKE_SERVICE")
+            command = [sys.executable, *(["-m", module] if module else [str(FAKE_SERVICE)])]
+            os.execve(sys.executable, command, environment)
         try:
             print(answer(state, verb, plain, flags))
         finally:
