@@ -135,7 +135,6 @@ def test_makers_of_actions_used_here_are_known() -> None:
     assert others == {"anchore", "aquasecurity"}
 
 
-
 def test_a_default_token_that_may_write_is_made_small() -> None:
     """Ours ask for what they need, so it is not needed."""
     write = [200, {"default_workflow_permissions": "write", "can_approve_pull_request_reviews": True}]
