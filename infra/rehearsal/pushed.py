@@ -65,5 +65,5 @@ def _pusher(engine: Engine, built: str) -> Engine:
     if other is None:
         raise OutsideError(f"CLUSTER_ENGINE={address} does not answer ({why})")
     with host.asking(f"hand {built} to {address}"):
-        other.images.load(b"".join(engine.images.get(built).save(named=True)))
+        other.images.load(b"".join(engine.images.get(built).save(named=built)))
     return other
