@@ -10,6 +10,7 @@ MODEL_VERSION ?= $(shell sed -n 's/^model-version=//p' build/fit.txt 2>/dev/null
 VERSION = --model-version "$(MODEL_VERSION)"
 UI_PORT ?= 5000
 ENVIRONMENT ?= local
+IMAGE ?=
 export REASON ?= # as the shell has it: quotes in a sentence are no code
 TESTS ?=
 BENCH ?= store
@@ -21,7 +22,7 @@ export OMP_WAIT_POLICY ?= passive # two fits on two cores would spin against eac
 
 GATES := performance fairness behaviour parity
 CHAIN := schema dataset fit gates record export image deploy smoke promote
-TARGETS := help setup pipeline $(CHAIN) $(GATES) report measure rollback stop doctor reproduce freeze calibrate ui test test-cluster mutants bench lint format lock clean
+TARGETS := help setup pipeline $(CHAIN) $(GATES) report measure rollback stop rehearse doctor reproduce freeze calibrate ui test test-cluster mutants bench lint format lock clean
 
 .PHONY: $(TARGETS)
 
@@ -107,6 +108,9 @@ rollback: setup ## back to what was live before, REASON="why"
 
 stop: setup ## stop the local service
 	@python -m infra.deploy --environment local --remove
+
+rehearse: setup ## stage 5 for real on a throw-away Kubernetes (KUBECONFIG, else kind), with a rollback drill; IMAGE=name@sha256:…
+	@python -m infra.rehearse --bundle build/model $(VERSION) --image "$(IMAGE)"
 
 doctor: setup ## what this repository, its plan and this machine lack, each with the fix
 	@python -m infra.doctor

@@ -107,9 +107,10 @@ def _old(place: Place, shelf: Path) -> Bundle | None:
         found = bundles.read(shelf / serves[:12])
         if found.digest == serves:
             return found
-    except (BundleError, Refusal):
-        pass
-    log(f"infra.deploy: no copy is kept of bundle {serves[:12]}, which serves: the new one is judged alone")
+        why = f"the copy is of bundle {found.short}"
+    except (BundleError, Refusal) as error:
+        why = str(error)
+    log(f"infra.deploy: no copy is kept of bundle {serves[:12]}, which serves: the new one is judged alone ({why})")
     return None
 
 

@@ -69,7 +69,7 @@ def door(main: Callable[[Sequence[str] | None], int]) -> Callable[..., int]:
 
     @functools.wraps(main)
     def wrapped(argv: Sequence[str] | None = None) -> int:
-        _results.clear()
+        around, _results[:] = list(_results), []  # of a script that calls this one
         try:
             with contextlib.redirect_stdout(sys.stderr), _terminate_as_interrupt():
                 code = main(argv)
@@ -98,6 +98,8 @@ def door(main: Callable[[Sequence[str] | None], int]) -> Callable[..., int]:
                 f"{type(error).__name__}: {first} ({Path(place.filename).name}, line {place.lineno};"
                 " GATEHOUSE_TRACEBACK=1 shows the whole way)",
             )
+        finally:
+            _results[:] = around
 
     return wrapped
 

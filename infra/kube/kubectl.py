@@ -105,10 +105,10 @@ class Kubectl:
         chosen = [f"--selector={labels}"] if labels else []
         return list(json.loads(self.ask(f"list {kinds}", "get", kinds, *chosen, *more, "--output=json"))["items"])
 
-    def apply(self, objects: Sequence[Object], only_ask: bool = False) -> None:
-        """Bring objects about, fields of ours that are no longer told removed; `only_ask`: whether it would be done."""
+    def apply(self, objects: Sequence[Object], only_ask: bool = False, manager: str = MANAGER) -> None:
+        """Bring objects about, the manager's fields that are no longer told removed; `only_ask`: would it be done."""
         dry = ["--dry-run=server"] if only_ask else []
-        flags = ["--server-side", "--force-conflicts", f"--field-manager={MANAGER}", "--output=name", *dry]
+        flags = ["--server-side", "--force-conflicts", f"--field-manager={manager}", "--output=name", *dry]
         self.ask(
             "take what the overlay says" if only_ask else "change to what the overlay says",
             "apply", "--filename=-", *flags,

@@ -55,6 +55,7 @@ def make_bundle(tmp_path):
         folder = tmp_path / f"bundle-{version}-{next(count)}"
         (folder / "model").mkdir(parents=True)
         write(folder / "model/contract.json", {"inputs": [], "version": version})
+        write(folder / "model/golden.json", {"rows": [{}], "outputs": [[1]]})
         write(folder / "service.json", settings)
         digest = seal(folder / "model")
         release = {"model": "Income", "model_version": version, "model_digest": digest, "commit": "c" * 40}

@@ -38,6 +38,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        if settings.get("fails_posts"):
+            self.send_error(500)
+        else:
+            self.do_GET()
+
     def log_message(self, *_):
         return
 

@@ -17,6 +17,7 @@ from validation.script import ROOT, Refusal
 
 INFRA = ROOT / "infra"
 OVERLAYS = ("staging", "production")
+DRILLS = ("drill/refuses", "drill/memory")
 VERSIONS = ("1.32", "1.34", "1.37")  # the oldest that a provider still offers, and up to the newest
 STANDING = ("gateway", "ingress", "keys", "oidc", "pull-secret")  # beside the base's Deployment
 REPLACING = ("argo-rollouts", "knative", "kserve")  # in its place
@@ -63,12 +64,39 @@ def overlay(tmp_path):
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize(
-    "name", [*(f"overlays/{name}" for name in OVERLAYS), *(f"namespace/{name}" for name in OVERLAYS)]
+    "name", [*(f"overlays/{name}" for name in (*OVERLAYS, *DRILLS)), *(f"namespace/{name}" for name in OVERLAYS)]
 )
 def test_an_overlay_holds_no_field_that_kubernetes_does_not_know(name, version):
     """Rendered by kustomize and validated strictly, by the schemas of several versions."""
     for one in rendered(INFRA / name):
         assert wrong_in(one, version) is None
+
+
+def test_a_drill_is_staging_but_for_its_fault():
+    """One place of the Deployment says otherwise, so that what is rehearsed is what is deployed."""
+    staging = rendered(INFRA / "overlays/staging")
+    for name, path, fault in (
+        ("drill/refuses", ("env",), {"name": "BUNDLE", "value": "/nowhere"}),
+        ("drill/memory", ("resources", "limits"), {"memory": "32Mi"}),
+    ):
+        drilled = rendered(INFRA / "overlays" / name)
+        (container,) = one_of(drilled, "Deployment")["spec"]["template"]["spec"]["containers"]
+        (sound,) = one_of(staging, "Deployment")["spec"]["template"]["spec"]["containers"]
+        said = container
+        for part in path:
+            said = said[part]
+        assert fault in said if isinstance(said, list) else fault.items() <= said.items()
+        for part in ("env", "resources"):
+            container[part] = sound[part]
+        assert staging == drilled
+
+
+def test_staging_fits_on_one_node_of_two_processors():
+    """Its pods while one is replaced, and a canary, beside the cluster's own parts, which ask for one processor."""
+    objects = rendered(INFRA / "overlays/staging")
+    (container,) = one_of(objects, "Deployment")["spec"]["template"]["spec"]["containers"]
+    pods = one_of(objects, "HorizontalPodAutoscaler")["spec"]["minReplicas"] + 2
+    assert pods * int(container["resources"]["requests"]["cpu"].removesuffix("m")) <= 1000
 
 
 def test_a_field_that_is_misspelt_is_found(tmp_path):

@@ -43,7 +43,7 @@ class Real:
 
     def overlay(self, name, **more):
         """Return an overlay as this cluster understands it; `more` is said besides."""
-        made = self.folder / "-".join(("overlay", name, *more.values()))
+        made = self.folder / "-".join(("overlay", *name.split("/"), *more.values()))
         made.mkdir(exist_ok=True)
         parts = {"resources": [ROOT / "infra/overlays" / name], "components": [HERE / "old-api"] if self.is_old else []}
         listed = {what: [os.path.relpath(path, made.resolve()) for path in paths] for what, paths in parts.items()}
@@ -78,7 +78,7 @@ class Real:
                 (context / "Dockerfile").write_text(recipe)
                 built = f"{built}-{len(self.published)}"
                 engine.images.build(path=str(context), tag=built, rm=True)
-            node.images.load(b"".join(engine.images.get(built).save(named=True)))
+            node.images.load(b"".join(engine.images.get(built).save(named=built)))
             name, tag = f"{self.registry}/{built.partition(':')[0]}", built.partition(":")[2]
             node.images.get(built).tag(name, tag)
             told = [json.loads(line) for line in node.images.push(name, tag).splitlines() if line.strip()]

@@ -55,7 +55,7 @@ def status_of(state, pod):
         return {"conditions": [scheduled, *conditions]}
     if "waiting" in faults:
         return {"conditions": conditions, "containerStatuses": [container | {"state": {"waiting": faults["waiting"]}}]}
-    told = settings_of(state, pod)
+    told = settings_of(state, pod) | broken(state, pod)
     if told.get("dies"):
         container |= {"restartCount": 1, "lastState": {"terminated": {"exitCode": 1, "reason": told["dies"]}}}
         return {"conditions": conditions, "containerStatuses": [container | {"state": {"waiting": {}}}]}
@@ -63,6 +63,16 @@ def status_of(state, pod):
         "False" if told.get("never_ready") or told.get("never_rolls") in labels_of(pod) else "True"
     )
     return {"conditions": conditions, "containerStatuses": [container | {"state": {"running": {}}}]}
+
+
+def broken(state, pod):
+    """Say what a pod dies of by what its template says."""
+    if state["faults"].get("takes anything"):
+        return {}
+    container = pod["spec"]["containers"][0]
+    if {"name": "BUNDLE", "value": "/nowhere"} in container.get("env", ()):
+        return {"dies": "Error"}
+    return {"dies": "OOMKilled"} if container["resources"]["limits"]["memory"] == "32Mi" else {}
 
 
 def labels_of(pod):
@@ -152,6 +162,10 @@ def answer(state, verb, plain, flags):
     if f"denies {verb}" in faults:
         fail("Forbidden", faults[f"denies {verb}"])
     state["calls"].append([verb, *plain])
+    if (verb, *plain) == ("create", "token", "gatehouse-deployer"):
+        return "token-of-the-deployer"
+    if (verb, *plain) == ("config", "view"):
+        return json.dumps({"users": [{"user": {"token": "token-of-the-administrator"}}]})
     if verb == "get":
         roll(state)
         return get(state, *plain, selector=flags.get("selector", ""))
@@ -162,12 +176,15 @@ def answer(state, verb, plain, flags):
         return json.dumps(taken)
     if verb == "delete":
         state["objects"].pop(f"{plain[0].partition('.')[0]}/{plain[1]}", None)
+        if plain[0] == "Namespace":
+            state["objects"].clear()
         return roll(state) or ""
     if verb == "label":
         return label(state, flags["selector"], plain[1]) or ""
     if verb == "logs":
         pod = state["objects"][f"Pod/{plain[0]}"]
-        return "fake service: the model is broken" if settings_of(state, pod).get("dies") else "fake service: starts"
+        dies = (settings_of(state, pod) | broken(state, pod)).get("dies")
+        return "fake service: the model is broken" if dies else "fake service: starts"
     raise AssertionError(f"the fake kubectl knows no {verb}")
 
 
