@@ -22,7 +22,7 @@ export OMP_WAIT_POLICY ?= passive # two fits on two cores would spin against eac
 
 GATES := performance fairness behaviour parity
 CHAIN := schema dataset fit gates record export image deploy smoke promote
-TARGETS := help setup pipeline $(CHAIN) $(GATES) report measure rollback stop rehearse doctor reproduce freeze calibrate ui test test-cluster mutants bench lint format lock clean
+TARGETS := help setup pipeline $(CHAIN) $(GATES) report measure release rollback stop rehearse doctor reproduce freeze calibrate ui test test-cluster mutants bench lint format lock clean
 
 .PHONY: $(TARGETS)
 
@@ -102,6 +102,9 @@ smoke: setup ## stage 5: golden rows over HTTP
 
 promote: setup ## stage 5: the version becomes the champion
 	$(call stage,python -m train.promote $(VERSION))
+
+release: setup ## write the release that a pull request proposes, where production has no reviewers
+	@python -m infra.release --write
 
 rollback: setup ## back to what was live before, REASON="why"
 	@python -m infra.rollback --environment "$(ENVIRONMENT)" --reason "$$REASON"

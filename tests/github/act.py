@@ -151,7 +151,9 @@ def _run(
     payload: dict[str, Any] | None,
     variables: Mapping[str, str] | None,
 ) -> Run:
-    environment = _environment(scratch)
+    environment = _environment(scratch) | _cluster(checkout, scratch)
+    if "DEPLOY_TARGET" in (variables or {}):  # its environment's secret, which act does not know of
+        environment["KUBECONFIG"] = str(scratch / "kubeconfig")
     for path in checkout.glob(".github/workflows/*.yml"):
         text = re.sub(r"\n +queue: .*", "", path.read_text())  # act's schema does not know it yet
         path.write_text(text)
@@ -238,6 +240,30 @@ def _environment(scratch: Path) -> dict[str, str]:
         "RUFF_CACHE_DIR": str(scratch / "ruff"),
         "ARTIFACTS": str(scratch / "artifacts"),
         "CALLS": str(scratch / "calls.jsonl"),
+    }
+
+
+def _cluster(checkout: Path, scratch: Path) -> dict[str, str]:
+    """Make a cluster for kubectl to find, in a file that outlives the run; its pods are the real service."""
+    state = checkout.with_name("cluster") / "state.json"
+    state.parent.mkdir(exist_ok=True)
+    if not state.exists():
+        state.write_text(json.dumps({"objects": {}, "images": {}, "faults": {}, "calls": [], "count": 0}))
+    program = scratch / "bin/kubectl"
+    program.parent.mkdir(parents=True)
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -I -S {ROOT}/tests/infra/kube/fake_kubectl.py "$@"\n')
+    program.chmod(0o755)
+    asked = checkout / "infra/kube/kubectl.py"
+    if asked.exists():
+        asked.write_text(
+            asked.read_text().replace('shutil.which("kubectl")', 'shutil.which(os.environ.get("FAKE_KUBECTL", ""))')
+        )
+    return {
+        "FAKE_CLUSTER": str(state),
+        "FAKE_KUBECTL": str(program),
+        "FAKE_BUNDLES": os.pathsep.join([f"{checkout}/build/{name}" for name in ("model", "brought", "rollback")]),
+        "FAKE_SERVICE": "serve.app",
+        "REAL_KUBECTL": str(Path(sys.prefix, "bin/kubectl")),
     }
 
 

@@ -26,6 +26,7 @@ NO_STEP = {
     "train.init", "validation.calibrate", "serve.batch", "serve.key",  # by hand, or by a schedule of the team's own
     "serve.app", "serve.health", "serve.ship", "infra.supervisor",  # the service, and what the image or it starts
     "infra.packing", "infra.image",  # in the image's build; that build on a laptop
+    "serve.smoke",  # by hand against any address; a deployment asks the same of a candidate
 }  # fmt: skip
 NO_TARGET = {
     *("train.store", "train.claim", "infra.comment"),  # from machine to machine; for others' sake; after a run
@@ -164,7 +165,7 @@ def hands_no_pull_request_the_server(tree: Tree) -> Iterator[str]:
             yield f"{path}: names the server to a pull request too"
         if "pull_request" in tree.workflows.get(path.removeprefix(WORKFLOWS), {}).get("on", {}) and LOGIN.search(text):
             yield f"{path}: hands a pull request the server's login"
-        if SERVER in text and len(LOGIN.findall(text)) != 2:
+        if SERVER in text and len(re.findall(rf"^  {LOGIN.pattern}$", text, re.MULTILINE)) != 2:
             yield f"{path}: names the server without its login"
     for name, job_id, job in tree.jobs():
         named = SERVER in tree.texts.get(f"{WORKFLOWS}{called(job)}", "")

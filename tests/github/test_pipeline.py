@@ -24,11 +24,12 @@ LATER = (
     "image/image",
     "publish/push",
     "publish/publish",
-    "deploy/deploy",
+    "deploy/rehearse",
     "deploy/promote",
     "all-green",
+    "doctor/doctor",
 )
-LATER += ("doctor/doctor",)
+UNASKED = {"publish/attest": "skipped", "deploy/deploy": "skipped"}  # a private repository, and no target
 VERDICTS = {f"verdict-{gate}" for gate in ("schema", "dataset", *GATES)}
 
 
@@ -58,7 +59,7 @@ def test_commits_follow_each_other_and_the_button_goes_back(
     remote = tmp_path / "owner/name.git"
     with serving(FakeForge(replies=recorded("job-of-a-fork"))) as forge:
         run = act(approved(checkout, forge.url), "pipeline.yml", "push")
-        good = dict.fromkeys((*STAGE_1, *JUDGED, *LATER), "success") | {"publish/attest": "skipped"}
+        good = dict.fromkeys((*STAGE_1, *JUDGED, *LATER), "success") | UNASKED
         assert (0, good) == (run.code, run.jobs)
         assert ["make lint: success", "make test: success"] == run.steps["tests/tests"][-2:]
         assert "1" == run.outputs["train/fit"]["model-version"] == run.outputs["claim/claim"]["model-version"]
@@ -67,14 +68,19 @@ def test_commits_follow_each_other_and_the_button_goes_back(
         assert all({f"{name.removeprefix('verdict-')}.json"} == left[name] for name in VERDICTS)
         assert {"manifest.json", "release.json", "model/model.onnx"} <= left["bundle"]
         assert {"measured.json", "sbom.json", "scan.json", "base.json"} == left["image"]
-        for job in ("data/schema", "data/dataset", *JUDGED, "record/record", "image/image", "deploy/deploy"):
+        for job in ("data/schema", "data/dataset", *JUDGED, "record/record", "image/image", "deploy/rehearse"):
             assert "|" in run.summaries[job], f"{job} wrote no table"
         assert "| none | version 1 |" in run.summaries["deploy/promote"]
+        rehearsed = run.summaries["deploy/rehearse"]
+        assert "| a release that refuses to start | undone: ready: " in rehearsed
+        assert "set the repository variable `DEPLOY_TARGET`" in rehearsed
         assert (
             "| schedules | missing: no schedule runs: monitor.yml (disabled fork) |" in run.summaries["doctor/doctor"]
         )
         assert "cannot see: this token may not see it | on a laptop" in run.summaries["doctor/doctor"]
-        assert ["image", "image", "push", "push", "push", "publish", "deploy"] == [call["job"] for call in run.calls]
+        assert ["image", "image", "push", "push", "push", "publish", "rehearse", "rehearse"] == [
+            call["job"] for call in run.calls
+        ]
         loaded, pushed = [call["with"] for call in run.calls if "build-push" in call["action"]]
         assert "type=docker,name=service:judged" == loaded["OUTPUTS"]
         name = pushed["OUTPUTS"].split(",")[1].removeprefix("name=")
@@ -96,7 +102,7 @@ def test_commits_follow_each_other_and_the_button_goes_back(
     commit = ["registration", "verdicts", "publication", "deployment", "deployment", "promotion"]
     assert ["beginning", *commit, *commit] == [line["event"] for line in told]
 
-    button = {"inputs": {"environment": "local", "version": "", "reason": "it errs"}}
+    button = {"inputs": {"environment": "rehearsal", "version": "", "reason": "it errs"}}
     run = act(copy_tree(tmp_path / "third"), "rollback.yml", "workflow_dispatch", button, scratch="scratch-3")
     assert (0, {"rollback": "success"}) == (run.code, run.jobs)
     assert "| it errs |" in run.summaries["rollback"]
@@ -104,8 +110,50 @@ def test_commits_follow_each_other_and_the_button_goes_back(
     assert [("rollback", "intent", 1), ("rollback", "live", 1)] == [
         (line["event"], line["facts"]["phase"], line["facts"]["unit"]["version"]) for line in told[-2:]
     ]
-    assert {1} == {json.loads(on_branch(remote, "aliases.json"))[name]["version"] for name in ("champion", "local")}
-    assert "| local | 1 |" in on_branch(remote, "README.md")
+    assert {1} == {json.loads(on_branch(remote, "aliases.json"))[name]["version"] for name in ("champion", "rehearsal")}
+    assert "| rehearsal | 1 |" in on_branch(remote, "README.md")
+
+
+def test_a_target_gets_staging_and_after_an_approval_production(
+    checkout: Path, tmp_path: Path, act: Callable[..., Run]
+) -> None:
+    """With one variable nothing is rehearsed: staging by the pipeline, production by what follows it, and back.
+
+    Without reviewers production waits for a pull request; the champion follows production.
+    """
+    remote, variables = tmp_path / "owner/name.git", {"DEPLOY_TARGET": "cluster"}
+    place = "/repos/owner/name/environments/production"
+    followed = {"workflow_run": {"conclusion": "success"}}
+    with serving(FakeForge(replies=recorded("job-of-a-fork") | {place: [404, {}]})) as forge:
+        run = act(approved(checkout, forge.url), "pipeline.yml", "push", variables=variables)
+        assert 0 == run.code
+        assert ("success", "skipped") == (run.jobs["deploy/deploy"], run.jobs["deploy/rehearse"])
+        assert "| staging | pods | 1 |" in run.summaries["deploy/deploy"]
+        assert "champion" not in json.loads(on_branch(remote, "aliases.json"))
+
+        waits = approved(copy_tree(tmp_path / "waits"), forge.url)
+        run = act(waits, "production.yml", "workflow_run", followed, scratch="scratch-2", variables=variables)
+        assert (0, "request") == (run.code, run.outputs["release"]["way"])
+        assert {"release": "success", "approve": "skipped", "deploy": "skipped"} == run.jobs
+
+        forge.replies[place] = [200, {"protection_rules": [{"type": "required_reviewers"}]}]
+        asked = approved(copy_tree(tmp_path / "asked"), forge.url)
+        run = act(asked, "production.yml", "workflow_run", followed, scratch="scratch-3", variables=variables)
+        assert (0, dict.fromkeys(("release", "approve", "deploy"), "success")) == (run.code, run.jobs)
+        assert "| production | pods | 1 |" in run.summaries["deploy"]
+        assert "| none | version 1 |" in run.summaries["deploy"]
+    assert {"champion": 1} == {
+        name: it["version"] for name, it in json.loads(on_branch(remote, "aliases.json")).items() if name == "champion"
+    }
+    told = [json.loads(line) for line in on_branch(remote, "ledger.jsonl").splitlines()]
+    images = [line["facts"]["unit"]["image"] for line in told if line["event"] == "deployment"]
+    assert len(set(images)) == 1  # the digest that staging baked
+
+    button = {"inputs": {"environment": "production", "version": "", "reason": "it errs"}}
+    back = copy_tree(tmp_path / "back")
+    run = act(back, "rollback.yml", "workflow_dispatch", button, scratch="scratch-4", variables=variables)
+    assert run.code == 1
+    assert "the ledger has no unit below it: nothing to go back to" in run.said()
 
 
 def test_a_poisoned_row_stops_the_chain_at_stage_1(checkout: Path, act: Callable[..., Run]) -> None:

@@ -20,6 +20,7 @@ GATES = ".github/workflows/stage-3-gates.yml"
 IMAGE = ".github/workflows/stage-4-image.yml"
 PUBLISH = ".github/workflows/publish.yml"
 DEPLOY = ".github/workflows/stage-5-deploy.yml"
+PRODUCTION = ".github/workflows/production.yml"
 TESTS = ".github/workflows/tests.yml"
 BUILD = ".github/actions/image/action.yml"
 
@@ -97,6 +98,12 @@ FLAWS: dict[str, list[tuple[str, str, str, str]]] = {
         ),
     ],
     "reads_no_secret": [
+        (
+            TRAIN,
+            r"(runs-on: ubuntu-latest\n)",
+            r'\1    env: { KUBE_CONFIG: "${{ secrets.KUBE_CONFIG }}" }\n',
+            "stage-2-train.yml: reads a secret",
+        ),
         (
             PIPELINE,
             r"(uses: ./.github/workflows/stage-2-train.yml)",
@@ -179,7 +186,7 @@ FLAWS: dict[str, list[tuple[str, str, str, str]]] = {
             r"\1: write",
             "pipeline.yml, doctor: asks for packages: write",
         ),
-        (DEPLOY, r"packages: read", "packages: write", "deploy: asks for packages: write"),
+        (DEPLOY, r"packages: read", "packages: write", "rehearse: asks for packages: write"),
         (PUBLISH, r"contents: read", "actions: write", "publish.yml, push: asks for actions: write"),
         (IMAGE, r"contents: read", "packages: write", "stage-4-image.yml, image: asks for packages: write"),
         (DATA, r"contents: read", "packages: read", "stage-1-data.yml, schema: asks for packages: read"),
@@ -206,7 +213,7 @@ FLAWS: dict[str, list[tuple[str, str, str, str]]] = {
         (PUBLISH, r"if: github.event.*", "if: always() # so", "attest: asks for attestations where the plan may not"),
         (PUBLISH, r"if: github.event.*\n", "needs: push\n", "attest: asks for attestations where the plan may not"),
         (PUBLISH, r"ATTESTATION: .*", "ATTESTATION: none", "publish: the repository's visibility does not say"),
-        (DEPLOY, r" +ATTESTATION: .*\n", "", "deploy: the repository's visibility does not say"),
+        (DEPLOY, r" +ATTESTATION: .*\n", "", "rehearse: the repository's visibility does not say"),
         (
             IMAGE,
             r"(uses: ./.github/actions/image)",
@@ -258,9 +265,22 @@ FLAWS: dict[str, list[tuple[str, str, str, str]]] = {
         (ROLLBACK, r" +concurrency:\n( {6}.*\n)+", "", "rollback: deploys without a group"),
         (ROLLBACK, r"group: deploy-.*", "group: deploy-any", "rollback: deployments and rollbacks share a group"),
         (ROLLBACK, r" +queue: .*\n", "", "rollback: only a deployment has a group of its own, and it queues"),
-        (DEPLOY, r" +queue: .*\n", "", "deploy: only a deployment has a group of its own, and it queues"),
+        (DEPLOY, r" +queue: .*\n", "", "rehearse: only a deployment has a group of its own, and it queues"),
         (DEPLOY, r"group: deploy-", "group: any-", "only a deployment has a group of its own"),
-        (DEPLOY, r" +concurrency:\n( {6}.*\n)+", "", "deploy: deploys without a group"),
+        (
+            DEPLOY,
+            r"group: deploy-staging",
+            "group: deploy-production",
+            "deploy: deployments and rollbacks share a group",
+        ),
+        (
+            PRODUCTION,
+            r"cancel-in-progress: true",
+            "cancel-in-progress: false",
+            "approve: a newer version takes the place",
+        ),
+        (PRODUCTION, r"group: deploy-production", "group: deploy-staging", "deploy: deployments and rollbacks share"),
+        (DEPLOY, r" +concurrency:\n( {6}.*\n)+", "", "rehearse: deploys without a group"),
     ],
     "needs_what_exists": [
         (PIPELINE, r"needs: data", "needs: date", "train: needs date, which does not exist"),
@@ -273,9 +293,13 @@ FLAWS: dict[str, list[tuple[str, str, str, str]]] = {
         ),
     ],
     "hands_over_what_is_asked": [
-        (PIPELINE, r", environment: local", "", "pipeline.yml, deploy: does not hand over environment"),
         (PIPELINE, r', image: "\S+ \S+ \S+"', "", "pipeline.yml, deploy: does not hand over image"),
-        (PIPELINE, r"environment: local", "environ: local", "pipeline.yml, deploy: hands over environ,"),
+        (
+            PIPELINE,
+            r'image: "\S+ needs.publish',
+            'imago: "${{ needs.publish',
+            "pipeline.yml, deploy: hands over imago,",
+        ),
         (TRAIN, r"mode: save", "mode: safe", "fit: the registry knows fetch, push, save and restore, not safe"),
         (TRAIN, r"mode: save, name", "name", "fit: does not hand over mode"),
     ],

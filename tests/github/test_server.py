@@ -43,7 +43,10 @@ def test_pushes_use_the_server_and_proposals_the_copy_on_the_branch(
     variables = {"MLFLOW_TRACKING_URI": server}
     with serving(FakeForge()) as forge:
         run = act(approved(checkout, forge.url), "pipeline.yml", "push", variables=variables)
-    assert (0, {"publish/attest", "deploy/deploy"}) == (run.code, {job for job in run.jobs if run.jobs[job] != "success"})
+    assert (0, {"publish/attest", "deploy/deploy"}) == (
+        run.code,
+        {job for job in run.jobs if run.jobs[job] != "success"},
+    )
     champion = asked(server, "registered-models/alias", name="income", alias="champion")
     assert "1" == champion["model_version"]["version"]
 
