@@ -7,7 +7,7 @@ from validation import script
 
 
 def test_a_script_that_calls_another_has_both_results(capsys):
-    """The inner one's are printed where the outer one sends them, and neither loses its own, whatever the inner says."""
+    """The inner one's are printed where the outer one sends them; neither loses its own, whatever the inner says."""
 
     @script.door
     def inner(_):
