@@ -26,7 +26,7 @@ from infra import bundle as bundles
 from infra import deploy, hub
 from infra.bundle import Bundle
 from infra.rehearsal import kind, laid, pushed
-from infra.rehearsal.drill import DRILLS, Drilled, drill, table
+from infra.rehearsal.drill import DRILLS, Drilled, drills, table
 from infra.rehearsal.settings import told
 from infra.verified import NONE
 from serve.bundle import BundleError
@@ -50,7 +50,7 @@ def rehearse(sealed: Bundle, image: str, record: bool) -> int:
         result(printed.getvalue().rstrip())
     if code != YES:
         return code
-    drilled = [drill(fault, overlay, sealed, image, FOLDER) for fault, overlay in DRILLS.items()]
+    drilled = drills(DRILLS, sealed, image, FOLDER)
     result(f"\n### Rollback drill\n\n{table(drilled)}\n\n{EDGE}\n{FOR_REAL}")
     return NO if problems(drilled) else YES
 

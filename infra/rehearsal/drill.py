@@ -4,7 +4,7 @@ By the same state machine as any other, and with no line in the ledger: it has t
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from infra.kube import pods
 from infra.kube.forwards import Forwards
 from infra.kube.kubectl import Kubectl
 from infra.kube.track import Track
+from infra.place import RECORD
 from infra.rehearsal.users import ENOUGH, Users
 from serve.bundle import read_json
 from validation import contract
@@ -53,6 +54,7 @@ def drill(fault: str, overlay: Path, sealed: Bundle, image: str, folder: Path) -
     log(f"infra.rehearse: drill: {fault}")
     home = folder / "drill"
     home.mkdir(parents=True, exist_ok=True)
+    (home / RECORD).unlink(missing_ok=True)  # of one that was not undone
     place = Cluster(overlay, home, contract.load().service.ready_seconds, image)
     asked = Kubectl(place.overlay.namespace)
     stable = Track(asked, place.overlay.name, "stable")
@@ -75,6 +77,15 @@ def drill(fault: str, overlay: Path, sealed: Bundle, image: str, folder: Path) -
     return Drilled(fault, happened, users.answers, failed, seconds, problem)
 
 
+def drills(faults: Mapping[str, Path], sealed: Bundle, image: str, folder: Path) -> list[Drilled]:
+    """Drill by each overlay until something is as it must not be."""
+    drilled: list[Drilled] = []
+    for fault, overlay in faults.items():
+        if not any(one.problem for one in drilled):
+            drilled.append(drill(fault, overlay, sealed, image, folder))
+    return drilled
+
+
 def table(drilled: Iterable[Drilled]) -> str:
     """Show what was drilled as Markdown."""
     rows = [(one.fault, one.happened, f"{one.answers:,}", str(one.failed), f"{one.seconds:.1f}") for one in drilled]
@@ -86,7 +97,7 @@ def _bring(place: Cluster, sealed: Bundle, home: Path) -> tuple[str, bool]:
     try:
         machine.bring(place, sealed, home, trial.of_known())
     except machine.CandidateError as error:
-        return f"undone: {error}", True
+        return f"undone: {str(error).replace('|', '/')}", True  # it stands in a table
     return "not undone: it serves", False
 
 
