@@ -81,7 +81,7 @@ def registry(facts: Facts) -> Answer:
 
 
 def production(facts: Facts) -> Answer:
-    """The environment production asks somebody: one that nobody made is created open by the first deployment."""
+    """The environment production asks somebody: one that nobody made is created open, and asks nobody."""
     where = f"https://github.com/{facts.here.repository}/settings/environments"
     private = visibility(facts) == "private"
     listed = facts.reply("environments", 404)
@@ -92,9 +92,13 @@ def production(facts: Facts) -> Answer:
     ]
     if listed.status == 404 and not private:
         facts.reply("environments")
-    plan = " (of a private repository: GitHub Enterprise alone has reviewers)" if private else ""
+    plan = (
+        " (of a private repository: GitHub Enterprise alone has reviewers; else merge what `make release` writes)"
+        if private
+        else ""
+    )
     if not found:
-        text = "there is none; a deployment to it would create it open to everybody"
+        text = "there is none: a deployment to production is refused until somebody is asked"
         return missing(text, f"{where}: New environment `production`, Required reviewers{plan}")
     rules = entries(found[0], "protection_rules")
     reviewers = next((one for one in rules if one.get("type") == "required_reviewers"), None)

@@ -261,7 +261,7 @@ def _cluster(checkout: Path, scratch: Path) -> dict[str, str]:
     return {
         "FAKE_CLUSTER": str(state),
         "FAKE_KUBECTL": str(program),
-        "FAKE_BUNDLES": os.pathsep.join([f"{checkout}/build/{name}" for name in ("model", "brought", "rollback")]),
+        "FAKE_BUNDLES": os.pathsep.join(["build/model", "build/brought", "build/rollback"]),  # of the job
         "FAKE_SERVICE": "serve.app",
         "REAL_KUBECTL": str(Path(sys.prefix, "bin/kubectl")),
     }
