@@ -20,7 +20,6 @@ from typing import Any
 import yaml
 
 from tests.github.tree import ROOT, Tree, read_texts
-from tests.infra import oci
 
 STAND_INS = {
     "actions/upload-artifact": "upload.py",
@@ -133,24 +132,14 @@ def run_act(
     event: str,
     payload: dict[str, Any] | None = None,
     variables: Mapping[str, str] | None = None,
+    *,
+    hub: str,
 ) -> Run:
     """Run one workflow of `checkout` to its end, and end what its steps left running; `scratch` is an empty folder.
 
-    `variables` are those of the repository.
+    `variables` are those of the repository, `hub` is the address of the registry that its images go to.
     """
-    with oci.serving(oci.FakeHub()) as hub:
-        _stand_in_for_engine_and_hub(checkout, hub.host)
-        return _run(checkout, scratch, workflow, event, payload, variables)
-
-
-def _run(
-    checkout: Path,
-    scratch: Path,
-    workflow: str,
-    event: str,
-    payload: dict[str, Any] | None,
-    variables: Mapping[str, str] | None,
-) -> Run:
+    _stand_in_for_engine_and_hub(checkout, hub)
     environment = _environment(scratch) | _cluster(checkout, scratch)
     if "DEPLOY_TARGET" in (variables or {}):  # its environment's secret, which act does not know of
         environment["KUBECONFIG"] = str(scratch / "kubeconfig")
