@@ -106,14 +106,18 @@ def approved(checkout: Path, forge: str) -> Path:
 
     Act knows the platform's own address only.
     """
-    place = f"          GITHUB_API_URL: {forge}\n          GITHUB_REPOSITORY: owner/name\n"
+    api, name = f"          GITHUB_API_URL: {forge}\n", "          GITHUB_REPOSITORY: owner/name\n"
     token = "          GITHUB_TOKEN: ${{ github.token }}\n"
-    for name, script in (("promote", "train.promote"), ("production", "infra.deploy")):
-        path = checkout / f".github/workflows/{name}.yml"
-        text = path.read_text()
-        assert token in text
-        assert script in text
-        path.write_text(text.replace(token, place + token))
+    for file in ("promote", "production"):
+        path = checkout / f".github/workflows/{file}.yml"
+        steps = path.read_text().split(token)
+        given = [
+            api + name if "train.promote" in step else api for step in steps[1:]
+        ]  # a save is for the remote itself
+        assert any("train.promote" in step for step in steps)
+        path.write_text(steps[0] + "".join(told + token + step for told, step in zip(given, steps[1:], strict=True)))
+    path = checkout / "infra/approved.py"
+    path.write_text(path.read_text().replace("Forge()", 'Forge("owner/name")'))
     path = checkout / ".github/workflows/production.yml"
     before, env, after = path.read_text().partition('env: { GITHUB_TOKEN: "${{ github.token }}"')
     assert "infra.release" in after

@@ -25,7 +25,7 @@ LATER = (
     "publish/push",
     "publish/publish",
     "deploy/rehearse",
-    "deploy/promote",
+    "promote",
     "all-green",
     "doctor/doctor",
 )
@@ -70,7 +70,7 @@ def test_commits_follow_each_other_and_the_button_goes_back(
         assert {"measured.json", "sbom.json", "scan.json", "base.json"} == left["image"]
         for job in ("data/schema", "data/dataset", *JUDGED, "record/record", "image/image", "deploy/rehearse"):
             assert "|" in run.summaries[job], f"{job} wrote no table"
-        assert "| none | version 1 |" in run.summaries["deploy/promote"]
+        assert "| none | version 1 |" in run.summaries["promote"]
         rehearsed = run.summaries["deploy/rehearse"]
         assert "| a release that refuses to start | undone: ready: " in rehearsed
         assert "set the repository variable `DEPLOY_TARGET`" in rehearsed
@@ -97,7 +97,7 @@ def test_commits_follow_each_other_and_the_button_goes_back(
         assert (0, good) == (run.code, run.jobs)
         assert "2" == run.outputs["claim/claim"]["model-version"]
         assert "lost to the champion | version 1" in run.summaries["gates/performance"]
-        assert "| version 1 | version 1 |" in run.summaries["deploy/promote"]
+        assert "| version 1 | version 1 |" in run.summaries["promote"]
     told = [json.loads(line) for line in on_branch(remote, "ledger.jsonl").splitlines()]
     commit = ["registration", "verdicts", "publication", "deployment", "deployment", "promotion"]
     assert ["beginning", *commit, *commit] == [line["event"] for line in told]
