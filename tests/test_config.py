@@ -27,6 +27,7 @@ SERVICE = Service(
     requests_per_second=1_000, burst=2_000, concurrent=64, connections=500, ready_seconds=30,
 )
 PREDICTION_LOG = PredictionLog(rate=1)
+IMAGE = Image(max_mb=220, max_own_mb=160, ready_seconds=1)
 DEPLOY = Deploy(
     canary_share=0.2, bake_seconds=60, false_alarms=0.01, error_rate_worse_by=0.01, slower_times=2, slower_by=0.02,
     predictions_shift=0.1, replay_requests=2_000,

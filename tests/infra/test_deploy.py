@@ -203,7 +203,7 @@ def test_a_missing_and_an_extra_file_are_found(make_bundle):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("--model-version", "8"), "holds version 7, not 8"),
+        (("--model-version", "8"), "has version 7, not 8"),
         ((), "--model-version is missing"),
         (("--model-version", "7", "--bundle", "nowhere"), "nowhere holds no bundle"),
     ],
@@ -239,7 +239,7 @@ def test_an_unknown_environment_names_those_that_exist(run, capsys):
     with pytest.raises(SystemExit) as ended:
         deploy.main(["--environment", "moon", "--model-version", "7"])
     assert 2 == ended.value.code
-    assert "'moon' (choose from 'local')" in capsys.readouterr().err
+    assert "'moon' (choose from 'local', 'rehearsal', 'staging', 'production')" in capsys.readouterr().err
 
 
 def test_taking_down_may_be_repeated(run, make_bundle, ship, supervised, capsys):

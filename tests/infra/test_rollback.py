@@ -245,7 +245,9 @@ def test_wrong_use_is_one_sentence(store, arguments, sentence, capsys) -> None:
         with pytest.raises(SystemExit) as ended:
             rollback.main(["--environment", environment, *arguments])
         assert 2 == ended.value.code
-        assert (sentence if environment == "local" else "'moon' (choose from 'local')") in capsys.readouterr().err
+        assert (
+            sentence if environment == "local" else "'moon' (choose from 'local', 'rehearsal', 'staging', 'production')"
+        ) in capsys.readouterr().err
 
 
 def test_where_nothing_ever_was_live_there_is_nothing_to_go_back_to(store, ways, capsys) -> None:

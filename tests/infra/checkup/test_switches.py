@@ -132,7 +132,7 @@ def test_makers_of_actions_used_here_are_known() -> None:
     """GitHub's and verified ones two boxes let in; others have to be named by pattern, so a new one is thought of."""
     makers = (*switches.GITHUBS, *switches.VERIFIED)
     others = {one.partition("/")[0] for one in here("ml-registry").actions if not one.startswith(makers)}
-    assert others == {"anchore", "aquasecurity"}
+    assert others == {"anchore", "aquasecurity", "helm"}
 
 
 def test_a_default_token_that_may_write_is_made_small() -> None:
