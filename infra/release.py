@@ -35,8 +35,11 @@ def unit_of_staging() -> history.Unit | None:
 
 def way_of(unit: history.Unit, config: Config) -> str:
     """Say by whom a unit is approved for production."""
-    if approved.released() == approved.facts(unit):
+    named = approved.released()
+    if named == approved.facts(unit):
         return MERGED
+    if named:
+        log(f"infra.release: the release names version {named['version']}, and staging has {unit.version} by now")
     if not config.deploy.production_asks:
         return NOBODY
     return REVIEWERS if os.environ.get("GITHUB_ACTIONS") and approved.reviewed() else REQUEST

@@ -120,6 +120,12 @@ def test_what_waits_for_production_is_told_with_the_way_there(staged, job, commi
     assert 0 == release.main(["--write"])
     assert approved.facts(unit) == json.loads(committed.read_text())
     assert capsys.readouterr().out.startswith("way=merged\n")
+    staged(4)
+    assert 0 == release.main([])
+    told = capsys.readouterr()
+    assert told.out.startswith("way=reviewers\nmodel-version=4\n")
+    assert "the release names version 3, and staging has 4 by now" in told.err
+    book.note(DEPLOYMENT, history.facts_of("staging", history.LIVE, unit))
     book.note(DEPLOYMENT, history.facts_of("production", history.LIVE, unit))
     assert 0 == release.main([])
     assert "way=nothing\n" == capsys.readouterr().out
