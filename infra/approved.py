@@ -39,24 +39,32 @@ def released() -> dict[str, Any]:
 def must_be(environment: str, unit: Unit, deploy: Deploy) -> None:
     """Raise UnapprovedError for a unit of production that nobody approves.
 
-    In a job the platform is asked whether it asks reviewers; elsewhere the committed release counts alone.
+    In a job the platform is asked whether reviewers have to approve, and whether one approved this very run; elsewhere
+    the committed release counts alone.
     """
     if environment != PRODUCTION or not deploy.production_asks:
         return
     if released() == facts(unit):
         log(f"infra.deploy: {RELEASE.name} names version {unit.version}: who merged it approved")
         return
-    if os.environ.get("GITHUB_ACTIONS") and reviewed():
-        log(f"infra.deploy: the environment {PRODUCTION} asks reviewers")
+    if os.environ.get("GITHUB_ACTIONS") and asks_reviewers() and (by := approvers()):
+        log(f"infra.deploy: {', '.join(sorted(by))} approved this run")
         return
     raise UnapprovedError(
-        f"nobody is asked about version {unit.version}: give the environment {PRODUCTION} required reviewers, or, where"
+        f"nobody approved version {unit.version}: give the environment {PRODUCTION} required reviewers, or, where"
         " the plan has none, merge what `python -m infra.release` writes; DEPLOY(production_asks=False) in config.py"
         " does without"
     )
 
 
-def reviewed() -> bool:
+def approvers() -> set[str]:
+    """Name who approved this run for production. Raises OutsideError, or Refusal."""
+    from infra.forge import Forge
+
+    return Forge().approvers(os.environ.get("GITHUB_RUN_ID", ""), PRODUCTION)
+
+
+def asks_reviewers() -> bool:
     """Whether the platform asks reviewers before a job of production begins. Raises OutsideError, or Refusal."""
     from infra.forge import Forge
 

@@ -64,10 +64,12 @@ class Forge:
         ]
         return int(found[0]["number"]) if found else None
 
-    def approvers(self, run: str) -> set[str]:
-        """Name who approved a run for its environments; nobody where none asks for approval."""
+    def approvers(self, run: str, environment: str = "") -> set[str]:
+        """Name who approved a run for its environments, or for one; nobody where none asks for approval."""
         given = self._ask("GET", f"/repos/{self.repository}/actions/runs/{run}/approvals")
         told = [one for one in given if _get(one, "state") == "approved"] if isinstance(given, list) else []
+        if environment:
+            told = [one for one in told if environment in {_get(it, "name") for it in _get(one, "environments") or ()}]
         return {str(login) for one in told if (login := _get(one, "user", "login"))}
 
     def author(self, sha: str) -> str:

@@ -42,7 +42,7 @@ def way_of(unit: history.Unit, config: Config) -> str:
         log(f"infra.release: the release names version {named['version']}, and staging has {unit.version} by now")
     if not config.deploy.production_asks:
         return NOBODY
-    return REVIEWERS if os.environ.get("GITHUB_ACTIONS") and approved.reviewed() else REQUEST
+    return REVIEWERS if os.environ.get("GITHUB_ACTIONS") and approved.asks_reviewers() else REQUEST
 
 
 @script.door

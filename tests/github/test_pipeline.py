@@ -137,6 +137,7 @@ def test_a_target_gets_staging_and_after_an_approval_production(
         assert {"release": "success", "approve": "skipped", "deploy": "skipped"} == run.jobs
 
         forge.replies[place] = [200, {"protection_rules": [{"type": "required_reviewers"}]}]
+        forge.approvals = [{"state": "approved", "environments": [{"name": "production"}], "user": {"login": "ben"}}]
         asked = approved(copy_tree(tmp_path / "asked"), forge.url)
         run = act(asked, "production.yml", "workflow_run", followed, scratch="scratch-3", variables=variables)
         assert (0, dict.fromkeys(("release", "approve", "deploy"), "success")) == (run.code, run.jobs)

@@ -16,6 +16,8 @@ from validation.script import Refusal
 PLACE = f"/repos/{REPOSITORY}/environments/production"
 ASKS = [200, {"protection_rules": [{"type": "wait_timer"}, {"type": "required_reviewers"}]}]
 OPEN = [200, {"protection_rules": [{"type": "branch_policy"}]}]
+GIVEN = {"state": "approved", "environments": [{"name": "production"}], "user": {"login": "ben"}}
+OTHERS = [GIVEN | {"state": "rejected"}, GIVEN | {"environments": [{"name": "staging"}]}, {"state": "approved"}]
 IMAGE = f"registry.example.org/service@sha256:{'0' * 64}"
 
 
@@ -31,10 +33,16 @@ def committed(monkeypatch, tmp_path):
 def job(monkeypatch):
     """Be in a job whose platform says something of the environment production."""
 
-    def begin(reply):
-        forge = serving(FakeForge(replies={PLACE: reply}))
+    def begin(reply, *approvals):
+        forge = serving(FakeForge(replies={PLACE: reply}, approvals=list(approvals)))
         url = forge.__enter__().url
-        for name, text in (("ACTIONS", "true"), ("TOKEN", "t"), ("REPOSITORY", REPOSITORY), ("API_URL", url)):
+        for name, text in (
+            ("ACTIONS", "true"),
+            ("RUN_ID", "7"),
+            ("TOKEN", "t"),
+            ("REPOSITORY", REPOSITORY),
+            ("API_URL", url),
+        ):
             monkeypatch.setenv(f"GITHUB_{name}", text)
         begun.append(forge)
 
@@ -54,11 +62,17 @@ def must_be(unit, **changes):
 
 
 def test_nobody_asked_is_refused(unit, job) -> None:
-    """On a laptop, and in a job whose environment is open or is not there."""
-    for reply in (None, OPEN, [404, {"message": "Not Found"}]):
+    """On a laptop, in a job whose environment is open or not there, and in one that nobody approved for production."""
+    for reply, *approvals in (
+        (None,),
+        (OPEN, GIVEN),
+        ([404, {"message": "Not Found"}], GIVEN),
+        (ASKS,),
+        (ASKS, *OTHERS),
+    ):
         if reply:
-            job(reply)
-        with pytest.raises(approved.UnapprovedError, match="nobody is asked about version 3: give the environment"):
+            job(reply, *approvals)
+        with pytest.raises(approved.UnapprovedError, match="nobody approved version 3: give the environment"):
             must_be(unit)
 
 
@@ -69,7 +83,7 @@ def test_reviewers_a_release_or_config_approve(unit, job, committed) -> None:
     committed.write_text(json.dumps(approved.facts(unit)))
     must_be(unit)
     committed.unlink()
-    job(ASKS)
+    job(ASKS, GIVEN)
     must_be(unit)
 
 
@@ -166,7 +180,7 @@ def test_production_gets_what_staging_has(staged, store, ways, monkeypatch, caps
     monkeypatch.setattr(deploy.verified, "must_be_published", lambda *_: None)
     order = ["--environment", "production", "--from", "staging", "--model-version", "5"]
     assert deploy.main(order) == 1
-    assert "nobody is asked about version 5" in capsys.readouterr().err
+    assert "nobody approved version 5" in capsys.readouterr().err
     approved.RELEASE.write_text(json.dumps(approved.facts(unit)))
     assert 0 == deploy.main(order)
     assert "| production | process | 5 |" in capsys.readouterr().out

@@ -5,11 +5,11 @@ import os
 
 import pytest
 
-from infra import machine, rehearse, trial
-from infra.cluster import Cluster
+from infra import rehearse, target
 from infra.rehearsal import drill
 from tests import kept
 from tests.infra.cluster import conftest, real
+from validation import contract
 
 pytestmark = pytest.mark.cluster
 
@@ -26,7 +26,7 @@ def bare(cluster):
 
 @pytest.fixture
 def brought(bare, store, make_real_bundle, monkeypatch, tmp_path):
-    """A bundle whose deployment goes the state machine's way, by the overlay as this cluster understands it."""
+    """A bundle that `infra.deploy` is to bring, by the overlay as this cluster understands it."""
     sealed = store.add(make_real_bundle(1))
     monkeypatch.setattr(rehearse, "FOLDER", tmp_path / "rehearsal")
     names = ("refuses", "memory")
@@ -35,15 +35,9 @@ def brought(bare, store, make_real_bundle, monkeypatch, tmp_path):
     monkeypatch.delenv("ATTESTATION", raising=False)
     monkeypatch.delenv("SERVICE_KEY", raising=False)
 
-    def deploy(argv):
-        home = tmp_path / "home"
-        home.mkdir()
-        place = Cluster(bare.overlay("staging"), home, 30.0, argv[argv.index("--image") + 1])
-        record = machine.bring(place, sealed, home, trial.of_new(kept.config()))
-        print(rehearse.deploy.table("rehearsal", record))  # noqa: T201
-        return 0
-
-    monkeypatch.setattr(rehearse.deploy, "main", deploy)
+    monkeypatch.setattr(target, "overlay", lambda _: bare.overlay("staging"))
+    monkeypatch.setattr(contract, "load", kept.config)
+    monkeypatch.setenv("GATEHOUSE_HOME", str(tmp_path / "home"))
     return sealed
 
 
