@@ -14,6 +14,7 @@ BLOCKING = {
     "creation", "update", "pull_request", "required_status_checks", "required_signatures", "required_deployments",
     "merge_queue", "workflows",
 }  # fmt: skip
+TARGET = "production-deploy"  # the environment that holds what leads to production; it asks nobody
 KEEPING = {"deletion", "non_fast_forward"}
 PLAN = "this plan has no rules for the branches of a private repository"
 PAY = "make the repository public, or take GitHub Pro, Team or Enterprise"
@@ -85,11 +86,8 @@ def production(facts: Facts) -> Answer:
     where = f"https://github.com/{facts.here.repository}/settings/environments"
     private = visibility(facts) == "private"
     listed = facts.reply("environments", 404)
-    found = [
-        one
-        for one in (entries(listed.content, "environments") if listed.status == 200 else [])
-        if one.get("name") == "production"
-    ]
+    known = entries(listed.content, "environments") if listed.status == 200 else []
+    named = {str(one.get("name")): one for one in known}
     if listed.status == 404 and not private:
         facts.reply("environments")
     plan = (
@@ -97,15 +95,18 @@ def production(facts: Facts) -> Answer:
         if private
         else ""
     )
-    if not found:
+    found = named.get("production")
+    if found is None:
         text = "there is none: a deployment to production is refused until somebody is asked"
         return missing(text, f"{where}: New environment `production`, Required reviewers{plan}")
-    rules = entries(found[0], "protection_rules")
+    rules = entries(found, "protection_rules")
     reviewers = next((one for one in rules if one.get("type") == "required_reviewers"), None)
     if reviewers is None:
         return missing("nobody is asked before a deployment", f"{where}: production, Required reviewers{plan}")
-    if not found[0].get("deployment_branch_policy"):
-        return missing("any branch may deploy to it", f"{where}: production, Deployment branches: `{MAIN}` alone")
+    for name in ("production", TARGET):
+        if name in named and not named[name].get("deployment_branch_policy"):
+            fix = f"{where}: {name}, Deployment branches: `{MAIN}` alone"
+            return missing(f"any branch may deploy by the environment {name}", fix)
     if not reviewers.get("prevent_self_review"):
         return missing("who starts a deployment may approve it", f"{where}: production, Prevent self-review")
     return fine("somebody else approves, and only what the branch policy lets in is deployed")

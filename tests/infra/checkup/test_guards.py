@@ -230,6 +230,16 @@ def test_an_open_environment_is_named_with_the_way_to_its_settings(reply, fix) -
     assert fix in answer.fix
 
 
+@pytest.mark.parametrize(("policy", "said"), [(None, MISSING), ({"protected_branches": True}, FINE)])
+def test_what_leads_to_production_is_for_one_branch(policy, said) -> None:
+    """Reviewers are asked by another environment: any branch could go past them."""
+    status, content = environments()
+    content["environments"].append({"name": "production-deploy", "deployment_branch_policy": policy})
+    answer = guards.production(facts(environments=[status, content]))
+    assert said == answer.said
+    assert ("production-deploy, Deployment branches" in answer.fix) == (said == MISSING)
+
+
 @pytest.mark.parametrize("reply", [[200, {"total_count": 0, "environments": []}], NOT_FOUND])
 def test_a_private_repository_hears_what_reviewers_cost(reply) -> None:
     """Their plan may not have environments at all."""
