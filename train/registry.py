@@ -53,6 +53,7 @@ def opened() -> Iterator[Any]:
 
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)  # it tells of Ctrl-C in a query by a traceback
     try:
         if embedded.embedded():
             STORE.mkdir(parents=True, exist_ok=True)
