@@ -6,9 +6,11 @@ infra/overlays/production/release.json (`python -m infra.release` writes it), an
 
 import json
 import os
+import subprocess
 from typing import Any
 
 from infra.target import PRODUCTION
+from train import promote
 from train.travel.history import Unit
 from validation.contract import Deploy
 from validation.script import ROOT, Refusal, log
@@ -27,10 +29,12 @@ def facts(unit: Unit) -> dict[str, str | int]:
 
 def released() -> dict[str, Any]:
     """Return what the committed release names; empty where there is none. Raises Refusal when it cannot be read."""
-    if not RELEASE.is_file():
+    show = ["git", "show", f"HEAD:./{RELEASE.name}"]
+    done = subprocess.run(show, cwd=RELEASE.parent, capture_output=True, text=True)
+    if done.returncode:  # a file that is only written approves nothing
         return {}
     try:
-        found = json.loads(RELEASE.read_text())
+        found = json.loads(done.stdout)
         return {"version": int(found["version"])} | {name: str(found[name]) for name in ("model", "bundle", "image")}
     except (ValueError, KeyError, TypeError) as error:
         raise Refusal(f"{RELEASE} is no release ({error}); `python -m infra.release` writes one") from None
@@ -48,6 +52,8 @@ def must_be(environment: str, unit: Unit, deploy: Deploy) -> None:
         log(f"infra.deploy: {RELEASE.name} names version {unit.version}: who merged it approved")
         return
     if os.environ.get("GITHUB_ACTIONS") and asks_reviewers() and (by := approvers()):
+        if alone := promote.unapproved():
+            raise UnapprovedError(alone)
         log(f"infra.deploy: {', '.join(sorted(by))} approved this run")
         return
     raise UnapprovedError(

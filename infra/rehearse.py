@@ -25,9 +25,9 @@ from pathlib import Path
 from infra import bundle as bundles
 from infra import deploy, hub
 from infra.bundle import Bundle
+from infra.environ import holding
 from infra.rehearsal import kind, laid, pushed
 from infra.rehearsal.drill import DRILLS, Drilled, drills, table
-from infra.rehearsal.settings import told
 from infra.verified import NONE
 from serve.bundle import BundleError
 from validation import script
@@ -91,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with kind.cluster(FOLDER, given.keep):
         image = given.image or pushed.push(sealed)
         how = os.environ.get("ATTESTATION") or (None if given.image else NONE)  # what we built ourselves nobody attests
-        with laid.down(FOLDER, image.partition("/")[0], given.keep), told(ATTESTATION=how):
+        with laid.down(FOLDER, image.partition("/")[0], given.keep), holding(ATTESTATION=how):
             return rehearse(sealed, image, given.record)
 
 

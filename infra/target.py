@@ -13,14 +13,16 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from infra import told
+from infra.environ import holding
 from validation.script import ROOT, Refusal
 
 LOCAL, REHEARSAL, STAGING, PRODUCTION = "local", "rehearsal", "staging", "production"
 ENVIRONMENTS = (LOCAL, REHEARSAL, STAGING, PRODUCTION)
 CLUSTER, ENGINE = "cluster", "engine"
-SETTING = re.compile(
+OURS = re.compile(  # beside what the service is told, see infra.told
     r"DEPLOY_TARGET|KUBE_CONTEXT|SSH_HOST_KEYS|REPLAY_FILE|GATEHOUSE_(PORT|BIND|DOMAIN|CERTIFICATES)|PROXY_IMAGE"
-    r"|API_KEYS_FILE|OIDC_\w+|WORKERS|ACCESS_LOG|PREDICTION_(LOG|SPOOL)|OTEL_\w+|SENTRY_(DSN|ENVIRONMENT)"
+    r"|API_KEYS_FILE"
 )
 OVERLAYS = {REHEARSAL: STAGING, STAGING: STAGING, PRODUCTION: PRODUCTION}
 
@@ -46,16 +48,16 @@ def overlay(environment: str) -> Path:
     return ROOT / "infra/overlays" / OVERLAYS[environment]
 
 
-def told(text: str) -> dict[str, str]:
+def settings(text: str) -> dict[str, str]:
     """Read SETTINGS, the variables of a job's environment as JSON: those of them that are settings of a deployment.
 
     Raises Refusal when it is no such thing.
     """
     try:
-        found = json.loads(text or "{}")
-        return {str(name): str(value) for name, value in found.items() if SETTING.fullmatch(name)}
+        found = {str(name): str(value) for name, value in json.loads(text or "{}").items()}
     except (ValueError, AttributeError):
         raise Refusal("SETTINGS is no JSON object of variables") from None
+    return {name: value for name, value in found.items() if OURS.fullmatch(name) or told.PASSED.fullmatch(name)}
 
 
 @contextlib.contextmanager
@@ -66,47 +68,43 @@ def reached(environment: str) -> Iterator[None]:
     a kubeconfig, SSH_KEY that of a private key, SSH_HOST_KEYS are lines of a known_hosts file; without them kubectl and
     ssh go by their own files, as on a laptop. Raises Refusal when a job lacks one of them.
     """
-    settings = {name: text for name, text in told(os.environ.get("SETTINGS", "")).items() if not os.environ.get(name)}
-    with (
-        tempfile.TemporaryDirectory(prefix="target-") as name,
-        _restored("KUBECONFIG", "DOCKER_HOST", "SSH_CONFIG", *settings),
-    ):
-        os.environ.update(settings)
-        where, folder = kind(environment), Path(name)
-        environ = {name: os.environ.get(name, "").strip() for name in ("KUBE_CONFIG", "SSH_KEY", "SSH_HOST_KEYS")}
-        target = os.environ.get("DEPLOY_TARGET", "").strip()
-        if where == CLUSTER and environ["KUBE_CONFIG"]:
-            os.environ["KUBECONFIG"] = _secret(folder / "kubeconfig", environ["KUBE_CONFIG"])
-        elif where == CLUSTER and os.environ.get("GITHUB_ACTIONS") and not os.environ.get("KUBECONFIG"):
-            raise Refusal(f"KUBE_CONFIG is empty: give the environment {environment} a secret that holds a kubeconfig")
-        if where == ENGINE:
-            os.environ["DOCKER_HOST"] = target
-        if where == ENGINE and target.startswith("ssh://") and (environ["SSH_KEY"] or os.environ.get("GITHUB_ACTIONS")):
-            if empty := [name for name in ("SSH_KEY", "SSH_HOST_KEYS") if not environ[name]]:
-                raise Refusal(
-                    f"{' and '.join(empty)} is empty: give the environment {environment} the secret SSH_KEY (a private"
-                    " key) and the variable SSH_HOST_KEYS (what `ssh-keyscan HOST` prints)"
-                )
-            key = _secret(folder / "key", environ["SSH_KEY"])
-            known = _secret(folder / "known_hosts", environ["SSH_HOST_KEYS"])
-            options = {"IdentityFile": key, "IdentitiesOnly": "yes", "UserKnownHostsFile": known}
-            options |= {"GlobalKnownHostsFile": "/dev/null", "StrictHostKeyChecking": "yes"}
-            lines = "".join(f"{option} {value}\n" for option, value in options.items())
-            os.environ["SSH_CONFIG"] = _secret(folder / "ssh_config", lines)
-        yield
+    given = {name: text for name, text in settings(os.environ.get("SETTINGS", "")).items() if not os.environ.get(name)}
+    with tempfile.TemporaryDirectory(prefix="target-") as folder:
+        leads = _way(environment, os.environ | given, Path(folder))
+        with holding(**given, **leads):
+            yield
 
 
-@contextlib.contextmanager
-def _restored(*names: str) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in names}
-    try:
-        yield
-    finally:
-        for name, text in before.items():
-            if text is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = text
+def _way(environment: str, environ: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """Write what leads to an environment, and return the variables that name it."""
+    where, target, job = (
+        kind(environment, environ),
+        environ.get("DEPLOY_TARGET", "").strip(),
+        "GITHUB_ACTIONS" in environ,
+    )
+    config, key, known = (environ.get(name, "").strip() for name in ("KUBE_CONFIG", "SSH_KEY", "SSH_HOST_KEYS"))
+    if where == CLUSTER and config:
+        return {"KUBECONFIG": _secret(folder / "kubeconfig", config)}
+    if where == CLUSTER and job and not environ.get("KUBECONFIG"):
+        raise Refusal(f"KUBE_CONFIG is empty: give the environment {environment} a secret that holds a kubeconfig")
+    if where != ENGINE:
+        return {}
+    if not target.startswith("ssh://") or not (key or job):
+        return {"DOCKER_HOST": target}
+    if empty := [name for name, text in (("SSH_KEY", key), ("SSH_HOST_KEYS", known)) if not text]:
+        raise Refusal(
+            f"{' and '.join(empty)} is empty: give the environment {environment} the secret SSH_KEY (a private key) and"
+            " the variable SSH_HOST_KEYS (what `ssh-keyscan HOST` prints)"
+        )
+    options = {
+        "IdentityFile": _secret(folder / "key", key),
+        "IdentitiesOnly": "yes",
+        "UserKnownHostsFile": _secret(folder / "known_hosts", known),
+        "GlobalKnownHostsFile": "/dev/null",
+        "StrictHostKeyChecking": "yes",
+    }
+    lines = "".join(f"{option} {value}\n" for option, value in options.items())
+    return {"DOCKER_HOST": target, "SSH_CONFIG": _secret(folder / "ssh_config", lines)}
 
 
 def _secret(path: Path, text: str) -> str:

@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from infra.rehearsal.settings import told
+from infra.environ import holding
 from validation.script import ROOT, OutsideError, Refusal, digest, log
 
 VERSION = "v0.33.0"  # of kind; the node's image is of its release notes
@@ -40,7 +40,7 @@ def cluster(folder: Path, keep: bool) -> Iterator[None]:
         _delete(path)  # of a run that was killed, or kept
         log(f"infra.rehearse: kind makes the cluster {NAME} ({NODE.partition('@')[0]})")
         _kind("create", "cluster", f"--image={NODE}", f"--wait={READY_SECONDS}s", *_named(path))
-        with told(KUBECONFIG=str(path), KUBE_CONTEXT=None):
+        with holding(KUBECONFIG=str(path), KUBE_CONTEXT=None):
             yield
     finally:
         if keep:

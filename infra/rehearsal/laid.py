@@ -14,9 +14,9 @@ from pathlib import Path
 import yaml
 
 from infra import process
+from infra.environ import holding
 from infra.kube import kubectl
 from infra.kube.kubectl import Kubectl, Object
-from infra.rehearsal.settings import told
 from serve.guard import keys
 from validation.script import ROOT, OutsideError, Refusal, log, to_json
 
@@ -43,7 +43,7 @@ def down(folder: Path, host: str, keep: bool) -> Iterator[None]:
         log(f"infra.rehearse: an administrator's part: namespace {SPACE}, rights, key")
         asked.apply(_objects(key, host), manager=MANAGER)
         path = _config_of_deployer(asked, folder)
-        with told(KUBECONFIG=str(path), KUBE_CONFIG=None, SERVICE_KEY=key):
+        with holding(KUBECONFIG=str(path), KUBE_CONFIG=None, SERVICE_KEY=key):
             yield
     finally:
         (folder / "deployer.json").unlink(missing_ok=True)

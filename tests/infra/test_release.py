@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import subprocess
 
 import pytest
 
@@ -25,8 +26,23 @@ IMAGE = f"registry.example.org/service@sha256:{'0' * 64}"
 def committed(monkeypatch, tmp_path):
     """Begin on a laptop, without a release; give the file where one would be committed."""
     monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
-    monkeypatch.setattr(approved, "RELEASE", tmp_path / "release.json")
-    return tmp_path / "release.json"
+    path = tmp_path / "repository/release.json"
+    monkeypatch.setattr(approved, "RELEASE", path)
+    path.parent.mkdir()
+    git(path, "init", "-q")
+    git(path, "commit", "-q", "--allow-empty", "-m", "Begin")
+    return path
+
+
+def git(path, *command):
+    who = ("-c", "user.name=tests", "-c", "user.email=tests@example.invalid")
+    subprocess.run(["git", *who, *command], cwd=path.parent, check=True)
+
+
+def commit(path, text):
+    path.write_text(text)
+    git(path, "add", path.name)
+    git(path, "commit", "-qm", "Release")
 
 
 @pytest.fixture
@@ -42,6 +58,8 @@ def job(monkeypatch):
             ("TOKEN", "t"),
             ("REPOSITORY", REPOSITORY),
             ("API_URL", url),
+            ("SHA", "c0ffee"),
+            ("ACTOR", "cat"),
         ):
             monkeypatch.setenv(f"GITHUB_{name}", text)
         begun.append(forge)
@@ -81,17 +99,27 @@ def test_reviewers_a_release_or_config_approve(unit, job, committed) -> None:
     approved.must_be("staging", unit, kept.config().deploy)
     must_be(unit, production_asks=False)
     committed.write_text(json.dumps(approved.facts(unit)))
+    with pytest.raises(approved.UnapprovedError):  # it is written, and nobody merged it
+        must_be(unit)
+    commit(committed, committed.read_text())
     must_be(unit)
-    committed.unlink()
+    commit(committed, json.dumps(approved.facts(unit) | {"version": 1}))
     job(ASKS, GIVEN)
     must_be(unit)
+
+
+def test_an_author_who_approves_alone_is_refused_before_anything_starts(unit, job) -> None:
+    """Promotion would refuse it afterwards, with the version live already."""
+    job(ASKS, GIVEN | {"user": {"login": "ann"}})
+    with pytest.raises(approved.UnapprovedError, match="only ann approved this, who wrote or started it"):
+        must_be(unit)
 
 
 @pytest.mark.parametrize("changed", ["version", "model", "bundle", "image"])
 def test_a_release_of_something_else_approves_nothing(unit, committed, changed) -> None:
     """One that names another version, model, bundle or image."""
     facts = approved.facts(unit)
-    committed.write_text(json.dumps(facts | {changed: facts[changed] + (1 if changed == "version" else "0")}))
+    commit(committed, json.dumps(facts | {changed: facts[changed] + (1 if changed == "version" else "0")}))
     with pytest.raises(approved.UnapprovedError):
         must_be(unit)
 
@@ -99,7 +127,7 @@ def test_a_release_of_something_else_approves_nothing(unit, committed, changed) 
 def test_a_release_that_is_none_is_one_sentence(unit, committed) -> None:
     """Broken JSON, or a field that lacks."""
     for text in ("{", "{}", "[]"):
-        committed.write_text(text)
+        commit(committed, text)
         with pytest.raises(Refusal, match=r"is no release .*`python -m infra.release` writes one"):
             must_be(unit)
 
@@ -133,6 +161,9 @@ def test_what_waits_for_production_is_told_with_the_way_there(staged, job, commi
     assert capsys.readouterr().out.startswith("way=reviewers\n")
     assert 0 == release.main(["--write"])
     assert approved.facts(unit) == json.loads(committed.read_text())
+    assert capsys.readouterr().out.startswith("way=reviewers\n")
+    commit(committed, committed.read_text())
+    assert 0 == release.main([])
     assert capsys.readouterr().out.startswith("way=merged\n")
     staged(4)
     assert 0 == release.main([])
@@ -181,7 +212,7 @@ def test_production_gets_what_staging_has(staged, store, ways, monkeypatch, caps
     order = ["--environment", "production", "--from", "staging", "--model-version", "5"]
     assert deploy.main(order) == 1
     assert "nobody approved version 5" in capsys.readouterr().err
-    approved.RELEASE.write_text(json.dumps(approved.facts(unit)))
+    commit(approved.RELEASE, json.dumps(approved.facts(unit)))
     assert 0 == deploy.main(order)
     assert "| production | process | 5 |" in capsys.readouterr().out
     assert unit == history.unit_of(history.live(book.lines(), "production").facts)

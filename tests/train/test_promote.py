@@ -1,5 +1,7 @@
 """Promotion: only what every gate passed, against the champion of now."""
 
+import shutil
+
 import pytest
 
 from tests.infra.fake_forge import REPOSITORY, FakeForge, serving
@@ -96,6 +98,22 @@ def test_the_report_stays_with_the_promoted_version(chain) -> None:
     [kept] = (chain.root / ".mlflow/artifacts").rglob("report.html")
     assert ["card.md", "report.html", "report.md"] == sorted(path.name for path in kept.parent.iterdir())
     assert kept.read_bytes() == (chain.root / "build/report/index.html").read_bytes()
+
+
+def test_the_ledgers_verdicts_promote_without_their_files(chain_copy) -> None:
+    """Where they were another run's; a version that has none there, or red ones, is refused."""
+    second(chain_copy)
+    ran = chain_copy.run(*PROMOTE, "2", "--recorded")
+    assert (1, 1) == (ran.code, champion(chain_copy))
+    assert "the ledger has no verdicts on version 2" in ran.err
+    gates = [[f"validation.{gate}", "--model-version", "2"] for gate in GATES]
+    *_, recorded = chain_copy.run_all(*gates, ["train.record", "--model-version", "2"])
+    assert 0 == recorded.code, recorded.err
+    shutil.rmtree(chain_copy.root / "build/verdicts")
+    assert "performance.json: the verdict is missing" in chain_copy.run(*PROMOTE, "2").err
+    ran = chain_copy.run(*PROMOTE, "2", "--recorded")
+    assert (0, 2) == (ran.code, champion(chain_copy)), ran.err
+    assert {"champion": 2, "anchor": 1, "challenger": 2} == aliases(chain_copy)
 
 
 def test_a_report_on_another_version_is_not_kept(chain_copy) -> None:

@@ -89,6 +89,11 @@ BROKEN = {
         "replay_requests=1, replay_per_second=0",
         "per_second must",
     ),
+    "nobody asked by a number": (
+        "replay_requests=10_000",
+        "replay_requests=1, production_asks=0",
+        "production_asks is True or False",
+    ),
     "a flag that is a text": ("SHOW_VALUES = True", 'SHOW_VALUES = "False"', "must be True or False"),
     "a seed that is a text": ("SEED = 20_261_122", 'SEED = "a"', "SEED must be a whole number"),
     "an undeclared value": ('Share("income", ">50K"', 'Share("income", "50K"', "is no declared value"),

@@ -1,4 +1,4 @@
-"""Settings of the environment that hold for a while, for whatever reads them, programs that we start included."""
+"""Variables that hold for a while, for whatever reads them, programs that we start included."""
 
 import contextlib
 import os
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def told(**variables: str | None) -> Iterator[None]:
+def holding(**variables: str | None) -> Iterator[None]:
     """Set variables while the block runs, None for one that is not to be there."""
     before = {name: os.environ.get(name) for name in variables}
     try:
