@@ -28,6 +28,7 @@ from train.view import ACTOR, DIGEST, FINGERPRINT, RUN_URL, Run, Version, View
 from validation.contract import Config
 from validation.script import BUILD, OutsideError, Refusal, log, writing_folder
 from validation.steps import step
+from validation.unbroken import unbroken
 
 
 @contextlib.contextmanager
@@ -53,15 +54,17 @@ def opened() -> Iterator[Any]:
 
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)  # it tells of Ctrl-C in a query by a traceback
     try:
-        if embedded.embedded():
+        if not embedded.embedded():
+            yield mlflow
+            return
+        with unbroken():  # Ctrl-C within a query leaves the database locked, and is told by a traceback
             STORE.mkdir(parents=True, exist_ok=True)
             mlflow.set_tracking_uri(embedded.uri())
             with FileLock(STORE / "begin.lock"):  # two that make the tables of a new database at once break it
                 mlflow.MlflowClient().search_experiments(max_results=1)
             embedded.follow_the_folder()
-        yield mlflow
+            yield mlflow
     except (MlflowException, RequestException, CommandError, SQLAlchemyError, sqlite3.Error) as error:
         if not embedded.embedded():
             raise server.failure(error, f"the tracking server {os.environ[server.URI]}") from error
@@ -167,11 +170,12 @@ def register(config: Config, folder: Path, run: Run, version_tags: Mapping[str, 
             mlflow.log_metrics(dict(run.metrics))
             mlflow.log_input(data_set(run), context="training", tags={"sha256": run.data_digest})
             model_id = log_model(mlflow, folder)
-            step("logged")
-            told = dict(version_tags) | {ACTOR: ledger.actor(), RUN_URL: ledger.run_url()}
-            version = mlflow.register_model(f"models:/{model_id}", config.model.name, tags=told)
-            step("registered")
-            log(f"run {active.info.run_id} registered as {config.model.name}, version {version.version}")
+    step("logged")
+    told = dict(version_tags) | {ACTOR: ledger.actor(), RUN_URL: ledger.run_url()}
+    with opened() as mlflow:
+        version = mlflow.register_model(f"models:/{model_id}", config.model.name, tags=told)
+    step("registered")
+    log(f"run {active.info.run_id} registered as {config.model.name}, version {version.version}")
     return int(version.version)
 
 
