@@ -12,8 +12,10 @@ import uvicorn
 from serve.guard.around import Guard
 from serve.guard.server import configure
 from serve.renewal import Renewal, forget, tell
+from serve.seen import traces
 from serve.seen.watched import watch
 from serve.wire.app import Wire
+from serve.wire.short import Short
 
 DRAIN_SECONDS = 20
 BACKLOG = 2048  # connections that wait to be accepted
@@ -49,7 +51,9 @@ class Running:
         self._app, self._guard, self._listener = app, guard, listener
         options = {"loop": "uvloop", "lifespan": "on", "backlog": BACKLOG, "timeout_graceful_shutdown": DRAIN_SECONDS}
         watched, self._last_words = watch(app, guard)
-        self._config = configure(watched, guard.settings, **options)
+        # a trace has its span around all that happens to a request, which only the usual way shows it
+        short = None if traces.is_on(os.environ) else Short(app, guard)
+        self._config = configure(watched, guard.settings, short, **options)
         self._server = Server(self._config)
         self._task: asyncio.Task[None] | None = None
 
@@ -76,7 +80,7 @@ class Running:
             version = renewal.served.bundle.version
             if renewal.look():
                 self._app.take(renewal.served)
-                self._config.http.limits = self._guard.settings.limits  # type: ignore[union-attr]  # serve/guard/wire.py
+                self._config.http.limits = self._guard.settings.limits  # type: ignore[union-attr]  # serve/guard/connection.py
                 tell(version, renewal.served.bundle)
                 asyncio.get_running_loop().call_later(FORGET_SECONDS, forget)
 

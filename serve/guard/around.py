@@ -8,22 +8,24 @@ needs `admin`: a route that somebody forgot here is closed, not open.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from serve.guard import logs
 from serve.guard.body import limited
-from serve.guard.exchange import Application, Exchange, Receive, Scope, Send
+from serve.guard.credential import credential_of
+from serve.guard.exchange import ADMITTED, Application, Exchange, Receive, Scope, Send
 from serve.guard.keys import SCOPES, Caller, Keys, KeysFile, parse
 from serve.guard.limits import Buckets, who
 from serve.guard.local import is_foreign
-from serve.guard.refused import SECURITY, STRICT, Refused, forbidden, later, unknown
+from serve.guard.refused import POLICY, SECURITY, STRICT, Header, Refused, forbidden, later, unknown
 from serve.guard.settings import Limits, Settings
 
 if TYPE_CHECKING:
     from serve.guard.tokens import Tokens
 
+Address = tuple[str, int] | None
 ANYBODY = frozenset(SCOPES)
 BUSY_SECONDS = 1.0  # until a caller who met too many others should ask again
 
@@ -56,6 +58,11 @@ class Guard:
         self._buckets = Buckets(self._limits.requests_per_second, self._limits.burst, clock)
         self._under_way = 0
 
+    @property
+    def always(self) -> Sequence[Header]:
+        """The headers of an answer that has no policy of its own, behind its id."""
+        return (*self._more, POLICY)
+
     def _know(self, limits: Limits, scopes_by_route: Mapping[str, str | None]) -> None:
         self.scopes, self._limits = scopes_by_route, limits
         self._exact = {route: scope for route, scope in scopes_by_route.items() if not route.endswith("/*")}
@@ -80,17 +87,17 @@ class Guard:
 
     async def _serve(self, app: Application, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
-        exchange = Exchange(headers, send, self._more)
-        counted = False
+        admitted: Exchange | None = scope.setdefault("state", {}).pop(ADMITTED, None)
+        exchange = admitted or Exchange(headers, self._more)
+        exchange.answer_by(send)
+        counted = admitted is not None
         try:
-            needed = self._needs(scope["path"], exchange)
+            needed = None if admitted else self._needs(scope["path"], exchange)
             if needed is not None:
-                caller = await self._caller(scope, headers)
-                exchange.caller = caller.shown
-                self._may(caller, needed)
-                self._under_way += 1
+                caller = self._caller(scope.get("client"), headers, scope["headers"])
+                self._let_in(exchange, caller or await self._checked(headers, scope["headers"]), needed)
                 counted = True
-            scope.setdefault("state", {})["request_id"] = exchange.id.decode()
+            scope["state"]["request_id"] = exchange.id.decode()
             await app(scope, limited(receive, headers, self._limits.max_body_bytes), exchange.send)
             if exchange.broken:
                 await exchange.apologise(None)
@@ -102,6 +109,35 @@ class Guard:
         finally:
             self._under_way -= counted
         exchange.answered(self.settings.access_log)
+
+    def admit(
+        self, path: str, client: Address, headers: Mapping[bytes, bytes], pairs: Sequence[Header]
+    ) -> Exchange | None:
+        """Let a request in at once, until `leave`; None when it is not, or a token must be checked first.
+
+        The application that `around` makes answers those, and asks nothing anew of one that is handed over to it, its
+        exchange under ADMITTED.
+        """
+        exchange = Exchange(headers, self._more)
+        try:
+            needed = self._needs(path, exchange)
+            caller = self._caller(client, headers, pairs)
+            if needed is None or caller is None:
+                return None
+            self._let_in(exchange, caller, needed)
+        except Refused:
+            return None
+        return exchange
+
+    def leave(self, exchange: Exchange) -> None:
+        """Let a request go that is answered."""
+        self._under_way -= 1
+        exchange.answered(self.settings.access_log)
+
+    def _let_in(self, exchange: Exchange, caller: Caller, needed: str) -> None:
+        exchange.caller = caller.shown
+        self._may(caller, needed)
+        self._under_way += 1
 
     def _needs(self, path: str, exchange: Exchange) -> str | None:
         if path in self._exact:
@@ -125,35 +161,26 @@ class Guard:
         if self._under_way >= self._limits.concurrent:
             raise later(503, "too many requests are under way", BUSY_SECONDS)
 
-    async def _caller(self, scope: Scope, headers: dict[bytes, bytes]) -> Caller:
-        """Say who asks. Raises Refused with 401, or 403 for a foreign web page."""
+    def _caller(self, client: Address, headers: Mapping[bytes, bytes], pairs: Sequence[Header]) -> Caller | None:
+        """Say who asks; None when a token has to be checked. Raises Refused with 401, or 403 for a foreign web page."""
         if self.settings.open:
             if self.settings.open == "loopback" and is_foreign(headers):
                 raise Refused(403, "a page of another origin asks; without a credential only this machine's may")
-            return Caller(who(scope["client"][0] if scope.get("client") else ""), "", ANYBODY)
-        credential, bearer = _credential(scope, headers)
+            return Caller(who(client[0] if client else ""), "", ANYBODY)
+        credential, bearer = credential_of(headers, pairs)
         for keys in self._keys:
             caller = keys.find(credential)
             if caller is not None:
                 return caller
         if bearer and self._tokens is not None:
-            return self._tokens.known(credential) or await self._tokens.check(credential)
+            return self._tokens.known(credential)
         raise unknown("the key is not known")
 
-
-def _credential(scope: Scope, headers: dict[bytes, bytes]) -> tuple[bytes, bool]:
-    """Take the one credential out of the headers; the flag tells whether it came as a bearer token."""
-    authorization, key = headers.get(b"authorization"), headers.get(b"x-api-key")
-    if authorization is None and key is None:
-        raise unknown("a credential is missing: send Authorization: Bearer, or X-API-Key")
-    if sum(name in (b"authorization", b"x-api-key") for name, _ in scope["headers"]) > 1:
-        raise unknown("several credentials were sent; send one")
-    if authorization is None:
-        return key or b"", False
-    kind, _, credential = authorization.partition(b" ")
-    if kind.lower() != b"bearer":
-        raise unknown("Authorization has another scheme than Bearer")
-    return credential.strip(), True
+    async def _checked(self, headers: Mapping[bytes, bytes], pairs: Sequence[Header]) -> Caller:
+        """Say whose token a request shows, once it is checked. Raises Refused with 401."""
+        if self._tokens is None:
+            raise unknown("the key is not known")
+        return await self._tokens.check(credential_of(headers, pairs)[0])
 
 
 def _tell(sentence: str) -> None:

@@ -4,7 +4,7 @@ import os
 import random
 import re
 import time
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from typing import Any
 
 from serve.guard import logs
@@ -16,6 +16,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+ADMITTED = "gatehouse.admitted"  # in the state of a scope: the exchange of a request that is let in already
 ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 TRACE = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")  # W3C trace context, version 00
 
@@ -25,14 +26,18 @@ class Exchange:
 
     __slots__ = ("_headers", "_more", "_send", "_started", "broken", "caller", "id", "route", "status")
 
-    def __init__(self, headers: dict[bytes, bytes], send: Send, more: Sequence[Header]) -> None:
+    def __init__(self, headers: Mapping[bytes, bytes], more: Sequence[Header]) -> None:
         given = headers.get(b"x-request-id")
         self.id = given if given and ID.fullmatch(given) else os.urandom(8).hex().encode()
         self.route = self.caller = ""
         self.status = 0  # of the answer, once it has begun
         self.broken = False
-        self._headers, self._send, self._more = headers, send, more
+        self._headers, self._more = headers, more
         self._started = time.perf_counter()
+
+    def answer_by(self, send: Send) -> None:
+        """Send the answer by this."""
+        self._send = send
 
     async def send(self, message: Message) -> None:
         """Send an answer of the application; a 500 of its own is held back, for ours tells less."""

@@ -150,8 +150,3 @@ class Wire(HttpToolsProtocol):
             cycle.disconnected = True  # the application hears that nobody waits any more
             cycle.message_event.set()
         self.transport.close()
-
-
-def patient(limits: Limits) -> type[Wire]:
-    """Make the protocol class of a server with these limits."""
-    return type("Wire", (Wire,), {"limits": limits})

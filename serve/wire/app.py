@@ -7,7 +7,7 @@ costs three times what a prediction does, so it keeps to the pages.
 import asyncio
 import gc
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from time import perf_counter
 from typing import Any
 
@@ -82,9 +82,8 @@ class Wire:
             if len(body) > INLINE_BYTES:
                 content = await asyncio.to_thread(_large, served, protocol, body, scope, request)
             else:
-                asked = protocol.decode(body, _media(scope) if protocol.typed else b"")
-                score = served.batcher.one if asked.one else served.batcher.many
-                scored, start = await score(asked.values, request)
+                asked = protocol.decode(body, media(scope["headers"]) if protocol.typed else b"")
+                scored, start = await served.batcher.scored_soon(asked.values, asked.one, request)
                 content = protocol.answer(scored, start, asked)
         except BadRequest as error:
             counts.failed(error.kind)
@@ -101,7 +100,12 @@ class Wire:
             counts.failed("internal")
             status, content = protocol.refuse(BROKEN)
         await _reply(send, status, content, kind)
-        counts.ended(protocol.name, status, perf_counter() - began)
+        self.counted(served, protocol.name, status, began)
+
+    def counted(self, served: Served, protocol: str, status: int, began: float) -> None:
+        """Count a request out that is answered; called on the event loop."""
+        counts = served.counts
+        counts.ended(protocol, status, perf_counter() - began)
         if served is not self.served:  # nobody else will ask the old one to count
             counts.settle()
         elif counts.due and not self._settling:
@@ -152,13 +156,14 @@ async def _close(served: Served) -> None:
 
 def _large(served: Served, protocol: Protocol, body: bytes, scope: Scope, request: str) -> bytes:
     """Decode, score and write a large request, on a thread."""
-    asked: Asked = protocol.decode(body, _media(scope) if protocol.typed else b"")
+    asked: Asked = protocol.decode(body, media(scope["headers"]) if protocol.typed else b"")
     columns = [[value] for value in asked.values] if asked.one else asked.values
     return protocol.answer(served.batcher.scored(columns, [(request, asked.count)]), 0, asked)
 
 
-def _media(scope: Scope) -> bytes:
-    return next((value for name, value in scope["headers"] if name == b"content-type"), b"")
+def media(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Find the content type among headers."""
+    return next((value for name, value in headers if name == b"content-type"), b"")
 
 
 async def _reply(send: Send, status: int, content: bytes, kind: bytes = JSON, *more: tuple[bytes, bytes]) -> None:

@@ -5,6 +5,7 @@ Rows are decoded before they come here, so that a bad body fails alone.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import Any
@@ -17,9 +18,11 @@ from serve.seen.counts import Counts
 from serve.wire.scored import Scored
 
 Place = tuple[Scored, int]  # where the rows of a request begin in their batch
-Waiting = list[tuple[Any, str, "asyncio.Future[Place]"]]  # the row or rows, the request's id, who waits
+Tell = Callable[[Scored | Exception, int], None]  # hears the batch and its place in it, or why there is none
+Waiting = list[tuple[Any, str, Tell]]  # the row or rows, the request's id, who is told
 # A batch, its outputs, and whose rows they are: each request's id, and how many it had
 Log = Callable[[Values, "npt.NDArray[Any]", Sequence[tuple[str, int]]], None]
+log = logging.getLogger("serve.wire")
 
 
 class Batcher:
@@ -31,21 +34,35 @@ class Batcher:
         self._many: Waiting = []
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    def one(self, values: Sequence[Any], request: str = "") -> "asyncio.Future[Place]":
+    def one(self, values: Sequence[Any], request: str, tell: Tell) -> None:
         """Score one row, its values in the order of the inputs."""
-        return self._wait(self._ones, values, request)
+        self._soon()
+        self._ones.append((values, request, tell))
 
-    def many(self, columns: Values, request: str = "") -> "asyncio.Future[Place]":
+    def many(self, columns: Values, request: str, tell: Tell) -> None:
         """Score rows, column by column."""
-        return self._wait(self._many, columns, request)
+        self._soon()
+        self._many.append((columns, request, tell))
 
-    def _wait(self, queue: Waiting, item: Any, request: str) -> "asyncio.Future[Place]":
-        loop = self._loop = self._loop or asyncio.get_running_loop()
+    async def scored_soon(self, values: Values, one: bool, request: str) -> Place:
+        """Score one row or columns of rows, for who can wait for it. Raises whatever the runtime raised."""
+        future: asyncio.Future[Place] = asyncio.get_running_loop().create_future()
+
+        def tell(scored: Scored | Exception, start: int) -> None:
+            if future.done():  # a client that left has cancelled it
+                return
+            if isinstance(scored, Exception):
+                future.set_exception(scored)
+            else:
+                future.set_result((scored, start))
+
+        (self.one if one else self.many)(values, request, tell)
+        return await future
+
+    def _soon(self) -> None:
         if not self._ones and not self._many:
-            loop.call_soon(self._score)
-        future: asyncio.Future[Place] = loop.create_future()
-        queue.append((item, request, future))
-        return future
+            self._loop = self._loop or asyncio.get_running_loop()
+            self._loop.call_soon(self._score)
 
     def _score(self) -> None:
         ones, many = self._ones, self._many
@@ -59,18 +76,14 @@ class Batcher:
             marks += [(request, len(item[0])) for item, request, _ in many] if self._log else []
             scored = self.scored(columns, marks)
         except Exception as error:  # every caller of the batch is told, whatever the runtime raised
-            for _, _, future in (*ones, *many):
-                if not future.done():
-                    future.set_exception(error)
+            for _, _, tell in (*ones, *many):
+                _told(tell, error, 0)
             return
-        start = 0
-        for _, _, future in ones:
-            if not future.done():  # a client that left has cancelled it
-                future.set_result((scored, start))
-            start += 1
-        for item, _, future in many:
-            if not future.done():
-                future.set_result((scored, start))
+        for start, (_, _, tell) in enumerate(ones):
+            _told(tell, scored, start)
+        start = len(ones)
+        for item, _, tell in many:
+            _told(tell, scored, start)
             start += len(item[0])
 
     def scored(self, columns: Values, marks: Sequence[tuple[str, int]]) -> Scored:
@@ -81,3 +94,10 @@ class Batcher:
         if self._log is not None:
             self._log(columns, outputs, marks)
         return Scored(self._model, outputs)
+
+
+def _told(tell: Tell, scored: Scored | Exception, start: int) -> None:
+    try:
+        tell(scored, start)
+    except Exception:  # one that cannot be told is no reason for the others of its batch not to be
+        log.exception("an answer could not be given")
