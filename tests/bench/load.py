@@ -24,17 +24,19 @@ class Load:
     bad: int
 
 
-def run(url: str, body: bytes, clients: int, seconds: float) -> Load:
-    """Send one body again and again from so many connections."""
+def run(url: str, body: bytes, clients: int, seconds: float, key: str = "") -> Load:
+    """Send one body again and again from so many connections, with a key if one is given."""
+    headers = {"content-type": "application/json"} | ({"authorization": f"Bearer {key}"} if key else {})
     if shutil.which("wrk"):
-        return _wrk(url, body, clients, seconds)
-    return asyncio.run(_own(url, body, clients, seconds))
+        return _wrk(url, body, clients, seconds, headers)
+    return asyncio.run(_own(url, body, clients, seconds, headers))
 
 
-def _wrk(url: str, body: bytes, clients: int, seconds: float) -> Load:
+def _wrk(url: str, body: bytes, clients: int, seconds: float, headers: dict[str, str]) -> Load:
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
         script.write(f'wrk.method="POST"\nwrk.body={json.dumps(body.decode())}\n')
-        script.write('wrk.headers["content-type"]="application/json"\n')
+        for name, value in headers.items():
+            script.write(f'wrk.headers["{name}"]="{value}"\n')
         script.flush()
         command = ["wrk", "-t1", f"-c{clients}", f"-d{seconds:g}s", "--latency", "--timeout", "30s"]
         done = subprocess.run([*command, "-s", script.name, url], capture_output=True, text=True, check=True)
@@ -47,11 +49,10 @@ def _wrk(url: str, body: bytes, clients: int, seconds: float) -> Load:
     return Load(float(rate[1]) if rate else 0.0, found.get("50", 0.0), found.get("99", 0.0), int(bad[1]) if bad else 0)
 
 
-async def _own(url: str, body: bytes, clients: int, seconds: float) -> Load:
+async def _own(url: str, body: bytes, clients: int, seconds: float, headers: dict[str, str]) -> Load:
     host, port, path = re.fullmatch(r"http://([^:/]+):(\d+)(/.*)", url).groups()  # type: ignore[union-attr]
-    head = (
-        f"POST {path} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
-    )
+    told = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    head = f"POST {path} HTTP/1.1\r\nhost: {host}\r\n{told}content-length: {len(body)}\r\n\r\n"
     request, times, bad = head.encode() + body, [], 0
     end = time.perf_counter() + seconds
 

@@ -62,10 +62,10 @@ def server(command: list[str], health: str, **settings: str) -> Iterator[tuple[s
         process.wait(timeout=60)
 
 
-def measured(url: str, process: int, body: bytes, clients: int, seconds: float) -> tuple[Load, float]:
+def measured(url: str, process: int, body: bytes, clients: int, seconds: float, key: str = "") -> tuple[Load, float]:
     """Load a server; return what came back, and its processor seconds a request."""
     before = cpu_seconds(process)
-    load = run(url, body, clients, seconds)
+    load = run(url, body, clients, seconds, key)
     return load, (cpu_seconds(process) - before) / max(load.rate * seconds, 1)
 
 
@@ -127,7 +127,8 @@ def main() -> int:
         for turn in range(given.rounds):
             for clients in CLIENTS:
                 for name, (url, process, _) in servers.items():
-                    load = measured(url + asked[name].path, process, asked[name].body, clients, given.seconds)
+                    one = asked[name]
+                    load = measured(url + one.path, process, one.body, clients, given.seconds, one.key)
                     found.setdefault((name, clients), []).append(load)
             url, process, _ = servers["gatehouse"]
             found.setdefault("many", []).append(measured(url + "/predict", process, many, 16, given.seconds))
