@@ -6,8 +6,11 @@ from infra.checkup.facts import FAILED, OFFLINE, Here, Reply, entries, peek
 from infra.checkup.facts import Hidden as NotAsDocumented
 from infra.checkup.guards import BLOCKING
 from infra.checkup.switches import MAIN
+from infra.checkup.targets import ENVIRONMENTS, SETTING
 from infra.forge import Forge, Unreachable
 from validation.script import OutsideError
+
+SIZES = {"variables": 30, "secrets": 100}  # the most that a page takes
 
 
 def ask(forge: Forge, here: Here) -> dict[str, Reply]:
@@ -32,16 +35,19 @@ def ask(forge: Forge, here: Here) -> dict[str, Reply]:
         look("selected", f"{top}/actions/permissions/selected-actions")
     owner, _, package = forge.repository.lower().partition("/")
     look("package", f"/{'orgs' if organization else 'users'}/{owner}/packages/container/{package}")
+    if _target(replies):
+        for environment in ENVIRONMENTS:
+            for what, size in SIZES.items():
+                look(f"{environment} {what}", f"{top}/environments/{environment}/{what}?per_page={size}")
     for number in _rulesets(replies["registry rules"]):
         look(f"ruleset {number}", f"{top}/rulesets/{number}")
     return replies
 
 
 def _paths(top: str, branch: str, organization: bool) -> Mapping[str, str]:
-    sizes = {"variables": 30, "secrets": 100}  # the most that a page takes
-    own = {what: f"{top}/actions/{what}?per_page={size}" for what, size in sizes.items()}
+    own = {what: f"{top}/actions/{what}?per_page={size}" for what, size in SIZES.items()}
     shared = {
-        f"organization {what}": f"{top}/actions/organization-{what}?per_page={size}" for what, size in sizes.items()
+        f"organization {what}": f"{top}/actions/organization-{what}?per_page={size}" for what, size in SIZES.items()
     }
     return {
         "actions": f"{top}/actions/permissions",
@@ -54,6 +60,12 @@ def _paths(top: str, branch: str, organization: bool) -> Mapping[str, str]:
         "environments": f"{top}/environments?per_page=100",
         "oidc": f"{top}/actions/oidc/customization/sub",
     } | (own | shared if organization else own)
+
+
+def _target(replies: Mapping[str, Reply]) -> bool:
+    told = (replies.get(name, Reply(OFFLINE)).content for name in ("variables", "organization variables"))
+    listed = (peek(content, "variables") for content in told)
+    return any(peek(one, "name") == SETTING for some in listed if isinstance(some, list) for one in some)
 
 
 def _rulesets(reply: Reply) -> list[int]:

@@ -41,8 +41,8 @@ def server(facts: Facts) -> Answer:
     """A tracking server is set whole or not at all."""
     if facts.here.job:
         return whole(*facts.here.server, repository=facts.here.repository)
-    variables = _names(facts, "variables")
-    secrets = _names(facts, "secrets")
+    variables = settings_named(facts, "variables")
+    secrets = settings_named(facts, "secrets")
     user, password = (name in secrets for name in LOGIN)
     return whole(ADDRESS in variables, user, password, repository=facts.here.repository)
 
@@ -83,12 +83,14 @@ def organization(facts: Facts) -> bool:
     return entry(entry(facts.seen("repository", dict), "owner", dict), "type", str) == "Organization"
 
 
-def _names(facts: Facts, what: str) -> set[str]:
-    found: set[str] = set()
+def settings_named(facts: Facts, what: str) -> dict[str, str]:
+    """Return the `variables` or `secrets` of a repository by name; the platform shows no secret. Raises Hidden."""
+    found: dict[str, str] = {}
     for name in (what, f"organization {what}") if organization(facts) else (what,):
         told = facts.seen(name, dict)
         listed = entries(told, what)
         if len(listed) < entry(told, "total_count", int):
             raise Hidden(unseen(f"there are more {what} than one page shows", ADMINISTRATOR))
-        found |= {entry(one, "name", str) for one in listed}
+        shared = {entry(one, "name", str): str(one.get("value", "")) for one in listed}
+        found = shared | found  # a repository's own goes before its organization's
     return found

@@ -30,6 +30,10 @@ PATHS = {
     "secrets": f"{TOP}/actions/secrets",
     "organization variables": f"{TOP}/actions/organization-variables",
     "organization secrets": f"{TOP}/actions/organization-secrets",
+    "staging variables": f"{TOP}/environments/staging/variables",
+    "staging secrets": f"{TOP}/environments/staging/secrets",
+    "production-deploy variables": f"{TOP}/environments/production-deploy/variables",
+    "production-deploy secrets": f"{TOP}/environments/production-deploy/secrets",
     "oidc": f"{TOP}/actions/oidc/customization/sub",
 }
 PACKAGES = ("/users/owner/packages/container/name", "/orgs/owner/packages/container/name")

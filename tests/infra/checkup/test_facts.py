@@ -22,6 +22,7 @@ READS = {  # each check, and what it cannot do without
     "package": ["package", "repository"],
     "attestations": ["repository"],
     "server": ["variables", "secrets", "organization variables", "organization secrets"],
+    "target": ["variables", "organization variables"],
     "oidc": ["oidc"],
 }
 PAIRS = [(check, fact) for check, read in READS.items() for fact in read]

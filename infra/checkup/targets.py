@@ -1,0 +1,50 @@
+"""Checks of where deployments go, and of what leads there (pure; stdlib only)."""
+
+from infra.checkup.answer import Answer, code, fine, missing
+from infra.checkup.facts import Facts, entries, entry
+from infra.checkup.guards import TARGET
+from infra.checkup.offers import settings_named
+from infra.target import CLUSTER, ENGINE, STAGING, kind
+from validation.script import Refusal
+
+SETTING = "DEPLOY_TARGET"
+ENVIRONMENTS = (STAGING, TARGET)  # each of them has what leads there: a called workflow gets no other secrets
+NEEDED = {
+    CLUSTER: (("secrets", "KUBE_CONFIG"),),
+    ENGINE: (("secrets", "SSH_KEY"), ("variables", "SSH_HOST_KEYS")),
+}
+
+
+def target(facts: Facts) -> Answer:
+    """Where a target is named, staging and production have what leads there. No value is shown."""
+    told = settings_named(facts, "variables").get(SETTING, "").strip()
+    if not told:
+        return fine(f"{SETTING} is not set: deployments are rehearsed")
+    set_it = code(f"gh variable set {SETTING} --repo {facts.here.repository}")
+    try:
+        way = kind(STAGING, {SETTING: told})
+    except Refusal:
+        text = f"{SETTING} says neither `{CLUSTER}` nor where an engine is: no deployment begins"
+        return missing(text, f"{set_it}: {code(CLUSTER)} or {code('ssh://user@host')}", needed=True)
+    if way != CLUSTER and not told.startswith("ssh://"):
+        return fine("it is an engine that asks for no key")
+    lacking = [
+        (environment, what, name)
+        for environment in ENVIRONMENTS
+        for what, name in NEEDED[way]
+        if name not in _there(facts, environment, what)
+    ]
+    if not lacking:
+        return fine(f"{' and '.join(ENVIRONMENTS)} have what leads to the {way}")
+    text = ", ".join(f"{environment} has no {name}" for environment, _, name in lacking)
+    fixes = [
+        code(f"gh {what.removesuffix('s')} set {name} --env {environment} --repo {facts.here.repository}")
+        for environment, what, name in lacking
+    ]
+    stops = any(environment == STAGING for environment, _, _ in lacking)
+    return missing(f"{text}: a deployment there is refused", " ".join(fixes), needed=stops)
+
+
+def _there(facts: Facts, environment: str, what: str) -> set[str]:
+    reply = facts.reply(f"{environment} {what}", 404)  # an environment that nobody has made yet holds nothing
+    return {entry(one, "name", str) for one in entries(reply.content, what)} if reply.status == 200 else set()
