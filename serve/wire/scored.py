@@ -11,15 +11,24 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Scored:
-    """The scored rows of one batch: the label's place, and every output as JSON text, in the order of the rows."""
+    """The scored rows of one batch: the label's place of each, and its outputs as JSON text."""
 
-    __slots__ = ("choices", "texts", "width")
+    __slots__ = ("_outputs", "_texts", "choices", "width")
 
     def __init__(self, model: Model, outputs: Outputs) -> None:
         self.width = outputs.shape[1]
         self.choices: list[int] = model.choices(outputs).tolist()
-        # A float32 written as the float64 that it is equal to: read by anybody, it is the same number again
-        self.texts = _encode(outputs.ravel().tolist())[1:-1].split(b",")
+        self._outputs = outputs
+        self._texts: dict[int, list[bytes]] = {}
+
+    def texts(self, first: int = 0) -> list[bytes]:
+        """Write every row's outputs from the one at `first`, row after row; once a batch, whoever asks."""
+        found = self._texts.get(first)
+        if found is None:
+            # A float32 written as the float64 that it is equal to: read by anybody, it is the same number again
+            found = _encode(self._outputs[:, first:].ravel().tolist())[1:-1].split(b",")
+            self._texts[first] = found
+        return found
 
 
 class Templates:
@@ -33,15 +42,14 @@ class Templates:
 
     def row(self, scored: Scored, place: int) -> bytes:
         """Write the prediction of one row."""
-        start = place * scored.width
-        numbers = tuple(scored.texts[start + self._first : start + scored.width])
-        return self._one[scored.choices[place]] % numbers
+        texts, width = scored.texts(self._first), scored.width - self._first
+        return self._one[scored.choices[place]] % tuple(texts[place * width : (place + 1) * width])
 
     def rows(self, scored: Scored, start: int, count: int) -> bytes:
         """Write the predictions of rows, comma-separated."""
         if self.kind != "binary":
             return b",".join([self.row(scored, place) for place in range(start, start + count)])
-        choices, numbers = scored.choices[start : start + count], scored.texts[2 * start + 1 : 2 * (start + count) : 2]
+        choices, numbers = scored.choices[start : start + count], scored.texts(self._first)[start : start + count]
         one = self._one
         return b",".join([one[chosen] % number for chosen, number in zip(choices, numbers, strict=True)])
 

@@ -66,7 +66,7 @@ def infer(rows: Rows, templates: Templates, model: Model, name: str, version: in
             if output == "label":
                 data = b",".join([templates.labels[chosen] for chosen in scored.choices[start:end]])
             else:
-                data = b",".join(scored.texts[start * width : end * width])
+                data = b",".join(scored.texts()[start * width : end * width])
             known = _encode({"name": output, "datatype": spec["datatype"], "shape": shape})
             parts.append(known[:-1] + b',"data":[' + data + b"]}")
         said = b',"id":' + _encode(mark) if mark is not None else b""
