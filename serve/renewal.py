@@ -64,9 +64,11 @@ class Renewal:
             logs.write("info", "reload", message=f"the folder holds the bundle that serves, version {version}")
             return False
         except Exception as error:  # whatever it is, it is no reason to stop serving
+            self.served.counts.reloaded("refused")
             logs.write("error", "reload refused", message=f"{_sentence(error)}; version {version} serves on")
             return False
         self.served = served
+        served.counts.reloaded("done")
         self._guard.follow(limits_of(served.bundle.limits), scopes(served.routes))
         return True
 

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from serve.rows import Values
-from serve.seen.layout import LOG, PROTOCOLS, SECONDS, STATUSES, Column, Layout
+from serve.seen.layout import LOG, PROTOCOLS, RELOADS, SECONDS, STATUSES, Column, Layout
 from serve.words import folded
 
 PENDING_ROWS = 2048  # about a millisecond of counting, between replies
@@ -86,6 +86,10 @@ class Counts:
     def spool_holds(self, size: int) -> None:
         """Tell the bytes of the spool, which is one for all workers: the first one's cell says it."""
         self._cells[self.layout.log + LOG.index("waiting")] = size
+
+    def reloaded(self, outcome: str) -> None:
+        """Count a reload, `done` or `refused`: one process does it for all workers, in the first one's cell."""
+        self._cells[self.layout.reloads + RELOADS.index(outcome)] += 1
 
     def later(self, numbers: npt.NDArray[np.float32], columns: Values, outputs: npt.NDArray[Any]) -> None:
         """Keep what was scored until it is counted: the block of `Model.numbers`, all columns, and the outputs."""

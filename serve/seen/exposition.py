@@ -9,7 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from serve.seen.counts import Counts
-from serve.seen.layout import LOG, PROTOCOLS, SECONDS, STATUSES
+from serve.seen.layout import LOG, PROTOCOLS, RELOADS, SECONDS, STATUSES
 
 __all__ = ["CONTENT_TYPE_LATEST", "exposition"]
 
@@ -26,6 +26,10 @@ class _Collector(Collector):
         yield GaugeMetricFamily(
             "process_start_time_seconds", "Since when it counts, in seconds since 1970", value=self._counts.since
         )
+        reloads = CounterMetricFamily("model_reloads", "Bundles that came in the place of another", labels=["outcome"])
+        for place, outcome in enumerate(RELOADS):
+            reloads.add_metric([outcome], cells[layout.reloads + place])
+        yield reloads
         yield GaugeMetricFamily("predict_in_flight", "Requests under way", value=cells[layout.in_flight])
         yield CounterMetricFamily("predict_rows", "Rows scored", value=cells[layout.rows])
         yield _histogram("predict_seconds", "Time to answer, in seconds", SECONDS, cells, layout.seconds)

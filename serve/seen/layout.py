@@ -16,6 +16,7 @@ LOG = (  # of the prediction log; queued and waiting are what is there now
     "queued", "waiting", "predictions", "feedback", "dropped_queue", "dropped_disk", "dropped_full",
     "dropped_internal", "shipped_predictions", "shipped_feedback", "torn", "ship_failures",
 )  # fmt: skip
+RELOADS = ("done", "refused")
 OTHER = "other"  # the bin of categories that are rare in training, or unseen
 
 
@@ -53,7 +54,8 @@ class Layout:
         self.kinds = tuple(kinds)
         self.columns = []
         self.log = self.errors + len(self.kinds)
-        end = self.common = self.log + len(LOG)
+        self.reloads = self.log + len(LOG)
+        end = self.common = self.reloads + len(RELOADS)
         for spec in inputs:
             self.columns.append(Column(spec, drift["columns"][spec["name"]], end))
             end = self.columns[-1].end

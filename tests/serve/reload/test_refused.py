@@ -87,6 +87,8 @@ def test_a_bad_bundle_is_refused_and_the_old_one_serves_on(mounted, bundles, gol
     after = httpx.get(f"{mounted.url}/version").json()
     assert 2 == after["model_version"]
     assert after["loaded"] >= before["loaded"]
+    counted = {name: count for name, count in mounted.samples().items() if name.startswith("model_reloads_total")}
+    assert {'model_reloads_total{outcome="done"}': 1, 'model_reloads_total{outcome="refused"}': len(BROKEN)} == counted
 
 
 def test_the_same_bundle_again_is_left_alone(mounted, bundles) -> None:
