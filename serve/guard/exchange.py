@@ -17,6 +17,7 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 ADMITTED = "gatehouse.admitted"  # in the state of a scope: the exchange of a request that is let in already
+FAILED = "gatehouse.failed"  # there too: the error by which the work on it has failed, if it has
 ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 TRACE = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")  # W3C trace context, version 00
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
-from serve.guard.exchange import ADMITTED, Exchange
+from serve.guard.exchange import ADMITTED, FAILED, Exchange
 from serve.guard.refused import Header
 
 if TYPE_CHECKING:
@@ -82,12 +82,15 @@ class Errand(RequestResponseCycle):
             wire.transport.write(head + content)
         wire.answered(self.keep_alive and not heads.last)
 
-    def hand_over(self) -> None:
-        """Let the usual way work on this request from its beginning, but that it is let in already."""
+    def hand_over(self, error: Exception | None = None) -> None:
+        """Let the usual way work on this request from its beginning, but that it is let in already.
+
+        With an error, the work has failed by it, and all that is left to do is to say so.
+        """
         wire, path = self.wire, self.path.decode("ascii")
         scope: Any = self._scope
         scope |= {"method": "POST", "path": path, "raw_path": self.path, "query_string": b""}
-        scope["state"][ADMITTED] = self.exchange
+        scope["state"] |= {ADMITTED: self.exchange, FAILED: error}
         cycle = RequestResponseCycle(
             scope=scope, transport=wire.transport, flow=wire.flow, logger=wire.logger,
             access_logger=wire.access_logger, access_log=wire.access_log,

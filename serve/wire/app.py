@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from time import perf_counter
 from typing import Any
 
+from serve.guard.exchange import FAILED
 from serve.refusal import BadRequest, Gone
 from serve.wire.body import Receive, whole
 from serve.wire.feedback import Feedback
@@ -77,6 +78,9 @@ class Wire:
         counts.began()
         status, kind = 200, JSON
         try:
+            failed: Exception | None = scope.get("state", {}).get(FAILED)
+            if failed is not None:
+                raise failed
             body = await whole(scope, receive, served.limit)
             request = scope["state"]["request_id"] if served.log else ""
             if len(body) > INLINE_BYTES:

@@ -61,10 +61,9 @@ class Short:
                 if isinstance(scored, Exception):
                     raise scored
                 content = taker.answer(scored, start, asked)
-            except Exception:  # whatever the runtime raised: maybe a neighbour's row did it
-                log.exception("a request failed in its batch; it is tried alone")
+            except Exception as error:  # whatever the runtime raised: the usual way tells it, and tries nothing again
                 served.counts.left()
-                errand.hand_over()
+                errand.hand_over(error)
                 return
             errand.answer(content)
             self._guard.leave(errand.exchange)
