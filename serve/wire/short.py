@@ -65,9 +65,11 @@ class Short:
                 served.counts.left()
                 errand.hand_over(error)
                 return
-            errand.answer(content)
-            self._guard.leave(errand.exchange)
-            self._app.counted(served, taker.name, 200, began)
+            try:
+                errand.answer(content)
+            finally:
+                self._guard.leave(errand.exchange)
+                self._app.counted(served, taker.name, 200, began)
 
         score = served.batcher.one if asked.one else served.batcher.many
         score(asked.values, errand.exchange.id.decode() if served.log else "", tell)

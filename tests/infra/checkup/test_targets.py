@@ -76,6 +76,18 @@ def test_what_lacks_is_named_with_the_command(known, needed, fix) -> None:
     assert (MISSING, needed, fix) == (answer.said, answer.needed, answer.fix)
 
 
+def test_what_the_repository_has_serves_where_a_job_sees_it() -> None:
+    """Variables everywhere; a secret in production's workflow, which stands alone, and not in staging's."""
+    known = {
+        "variables": listed("variables", DEPLOY_TARGET="ssh://me@host", SSH_HOST_KEYS="host ssh-ed25519 A"),
+        "secrets": listed("secrets", "SSH_KEY"),
+        "staging_variables": NOT_FOUND, "staging_secrets": NOT_FOUND,
+        "production-deploy_variables": NOT_FOUND, "production-deploy_secrets": NOT_FOUND,
+    }  # fmt: skip
+    assert targets.target(facts(**known)).fix == lacks("staging", "SSH_KEY")
+    assert targets.target(facts(**known | {"staging_secrets": listed("secrets", "SSH_KEY")})).said == FINE
+
+
 def test_an_environment_that_nobody_made_has_nothing() -> None:
     """Its 404 is an answer."""
     known = facts(
