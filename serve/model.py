@@ -20,12 +20,13 @@ class Model:
     """A sealed model folder, ready to score.
 
     `inputs` lists the columns that the model takes, in order; `target` tells kind and labels; `digest` names the model,
-    `runtime` what runs it.
+    `runtime` what runs it, `folder` is where it was read.
 
     Raises BundleError when the folder is not what its manifest says or the model cannot be loaded.
     """
 
     def __init__(self, folder: Path, threads: int = 1) -> None:
+        self.folder = folder
         self.digest = verify(folder, may_lack=KEPT_BACK)
         self.runtime = runtime_of(folder)
         contract = read_json(folder / "contract.json")

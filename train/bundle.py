@@ -1,11 +1,12 @@
 """Seal a fitted pipeline into the folder that is the model: its digest is the model's identity.
 
 The folder holds neither version nor run: model.onnx or model.skops, contract.json (what goes in, what comes out),
-golden.json (rows made up from the contract, with the outputs of service and pipeline), drift.json (binned counts of the
-training rows) and outputs.parquet (what the pipeline gave on every test row, as it is and altered; it stays in the
-registry, it is never shipped).
+trees.npz (where the graph is small trees, the same for batches), golden.json (rows made up from the contract, with the
+outputs of service and pipeline), drift.json (binned counts of the training rows) and outputs.parquet (what the pipeline
+gave on every test row, as it is and altered; it stays in the registry, it is never shipped).
 """
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,18 @@ import pyarrow
 import pyarrow.parquet
 from sklearn.pipeline import Pipeline
 
+from serve.bulk.trees import FILE, Trees
+from serve.bulk.ways import by_trees
 from serve.bundle import seal
 from serve.model import Model
 from serve.words import ONNX, SKOPS
 from train.data import Parts, as_columns, model_inputs
 from train.edges import altered, golden_rows
 from train.forms import Form, form_of
+from train.steps import NoTreesError
+from train.trees import trees_of
 from validation.contract import Config
-from validation.script import Refusal, to_json
+from validation.script import Refusal, log, to_json
 from validation.words.columns import Number, Quantity
 
 DRIFT_BINS = 10
@@ -79,14 +84,30 @@ def seal_model(folder: Path, pipeline: Pipeline, parts: Parts, config: Config) -
     prove(model, served_golden, fitted_golden, "the golden rows", config)
     prove(model, model.outputs(as_columns(test)), fitted, "the test rows", config)
     outputs = {"output": fitted}
+    seen = [as_columns(golden), as_columns(test)]
     for kind, rows_altered in altered(test, config).items():
         outputs[kind] = fitted_outputs(pipeline, rows_altered, config)
-        served = model.outputs(as_columns(rows_altered))
+        seen.append(as_columns(rows_altered))
+        served = model.outputs(seen[-1])
         prove(model, served, outputs[kind], f"the test rows with a value {kind}", config)
+    if form.runtime == ONNX:
+        _write_trees(folder / FILE, form.content, model, seen)
     (folder / "golden.json").write_text(to_json(content | {"outputs": served_golden.tolist()}))
     (folder / "drift.json").write_text(to_json(drift_reference(model, parts.train, config)))
     write_outputs(folder / "outputs.parquet", parts.test.index, outputs)
     return seal(folder), form
+
+
+def _write_trees(file: Path, graph: bytes, model: Model, seen: Sequence[Mapping[str, npt.NDArray[Any]]]) -> None:
+    """Write the trees of a graph, where it has that form and they give on all rows `seen` what it gives, bit by bit."""
+    try:
+        file.write_bytes(trees_of(graph, [spec["name"] for spec in model.inputs]))
+        trees = Trees(file, model.inputs)
+        if not all(np.array_equal(by_trees(trees, model, columns), model.outputs(columns)) for columns in seen):
+            file.unlink()
+            raise NoTreesError("as trees it gives other outputs")
+    except NoTreesError as reason:
+        log(f"batches are scored by onnxruntime, not by trees, which would be several times faster: {reason}")
 
 
 def prove(model: Model, served: npt.NDArray[Any], fitted: npt.NDArray[Any], where: str, config: Config) -> None:

@@ -86,12 +86,13 @@ def _loaded(digest: str, kept: Sequence[str], begun: datetime.datetime, librarie
         with zipfile.ZipFile(SparkFiles.get(BUNDLE)) as archive:
             archive.extractall(temporary)
         bundle = Bundle(Path(temporary))  # checks every byte
+        scorer = Scorer(bundle, kept, begun)  # reads the model's trees, where it has them
     if bundle.digest != digest:
         raise InputError(f"the executor got bundle {bundle.digest[:12]}, not {digest[:12]}; run the same command again")
     for name, version in libraries_of(bundle).items():
         if libraries[name] != version:
             raise InputError(f"the executor has {name} {version}, the driver {libraries[name]}; install the same one")
-    return Scorer(bundle, kept, begun)
+    return scorer
 
 
 @contextlib.contextmanager

@@ -2,13 +2,13 @@
 
 import datetime
 import hashlib
+import sys
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy
 import pyarrow as pa
@@ -20,6 +20,9 @@ from serve.bulk.source import CHUNK, Source, find
 from serve.bulk.writing import writer
 from serve.loaded import Bundle
 
+SWITCH = (
+    0.0002  # seconds until a thread that comes back from numpy may have the interpreter; all of them are short in it
+)
 WAITING = 2  # chunks a thread that are read and not yet written: enough that none idles
 
 
@@ -132,35 +135,33 @@ def _score(
 ) -> Counts:
     """Score the chunks that are no part yet, and write all of them in order; `ends` are output and reject file."""
     counts = Counts()
-    waiting: deque[tuple[int, Future[None]]] = deque()
+    waiting: deque[Future[tuple[pa.Table, pa.Table]]] = deque()
     with ExitStack() as stack:
+        stack.callback(sys.setswitchinterval, sys.getswitchinterval())
+        sys.setswitchinterval(SWITCH)
         pool = stack.enter_context(ThreadPoolExecutor(threads))
         stack.callback(pool.shutdown, wait=True, cancel_futures=True)
         good, bad = (
             stack.enter_context(writer(_assembled(parts, target), target.suffix, schema)) for target, schema in ends
         )
 
-        def compute(number: int, chunk: pa.Table) -> None:
-            parts.keep(number, *score(chunk, number * CHUNK))
+        def compute(number: int, chunk: pa.Table) -> tuple[pa.Table, pa.Table]:
+            return parts.keep(number, *score(chunk, number * CHUNK))
 
         def take() -> None:
-            number, future = waiting.popleft()
-            future.result()
-            for kind, add in (("scored", good), ("rejected", bad)):
-                table: Any = parts.read(number, kind)
-                add(table)
-                counts.rows += table.num_rows
-                counts.rejected += table.num_rows if kind == "rejected" else 0
+            scored, rejected = waiting.popleft().result()
+            good(scored)
+            bad(rejected)
+            counts.rows += scored.num_rows + rejected.num_rows
+            counts.rejected += rejected.num_rows
             show(counts.rows, source.rows)
 
         for number, chunk in enumerate(source.chunks()):
             if parts.has(number):
                 counts.resumed += chunk.num_rows
-                done: Future[None] = Future()
-                done.set_result(None)
-                waiting.append((number, done))
+                waiting.append(pool.submit(parts.read, number))
             else:
-                waiting.append((number, pool.submit(compute, number, chunk)))
+                waiting.append(pool.submit(compute, number, chunk))
             if len(waiting) > WAITING * threads:
                 take()
         while waiting:

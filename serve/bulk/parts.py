@@ -29,27 +29,30 @@ class Parts:
 
     def has(self, number: int) -> bool:
         """Is the part whole on disk?"""
-        return self._path(number, "scored").exists()
+        return self._path(number).exists()
 
-    def keep(self, number: int, scored: pa.Table, rejected: pa.Table) -> None:
-        """Write a part; it is there once its scored rows are."""
-        for kind, table in (("rejected", rejected), ("scored", scored)):
-            path = self._path(number, kind)
-            fresh = path.with_suffix(".partial")
-            with fresh.open("wb") as file:
-                options = pyarrow.ipc.IpcWriteOptions(compression="lz4")
-                with pyarrow.ipc.new_file(file, table.schema, options=options) as writer:
-                    writer.write_table(table.combine_chunks())
-                lasting(file)
-            fresh.replace(path)
+    def keep(self, number: int, scored: pa.Table, rejected: pa.Table) -> tuple[pa.Table, pa.Table]:
+        """Write a part, whole or not at all; return what `read` will return."""
+        tables = scored.combine_chunks(), rejected.combine_chunks()
+        path = self._path(number)
+        fresh = path.with_suffix(".partial")
+        options = pyarrow.ipc.IpcWriteOptions(compression="lz4")
+        with fresh.open("wb") as file:
+            for table in tables:
+                with pyarrow.ipc.new_stream(file, table.schema, options=options) as writer:
+                    writer.write_table(table)
+            lasting(file)
+        fresh.replace(path)
+        return tables
 
-    def read(self, number: int, kind: str) -> pa.Table:
-        """Read the `scored` or the `rejected` rows of a part."""
-        with pyarrow.ipc.open_file(self._path(number, kind)) as reader:
-            return reader.read_all()
+    def read(self, number: int) -> tuple[pa.Table, pa.Table]:
+        """Read the scored and the rejected rows of a part."""
+        with self._path(number).open("rb") as file:
+            scored, rejected = (pyarrow.ipc.open_stream(file).read_all() for _ in range(2))
+        return scored, rejected
 
-    def _path(self, number: int, kind: str) -> Path:
-        return self.folder / f"{number:08}.{kind}"
+    def _path(self, number: int) -> Path:
+        return self.folder / f"{number:08}.part"
 
 
 def now() -> datetime.datetime:

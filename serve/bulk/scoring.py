@@ -2,27 +2,29 @@
 
 import datetime
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from serve.bulk.arrays import chosen, from_numpy, texts
-from serve.bulk.checks import Categories, Columns, columns_of, reasons
+from serve.bulk.checks import columns_of, reasons
 from serve.bulk.errors import InputError
+from serve.bulk.ways import way_of
 from serve.loaded import Bundle
-from serve.model import Model, Outputs
+from serve.model import Outputs
 
-SCORED_TOGETHER = 8_192  # rows computed at once: a graph's one-hot matrix stays in the processor's cache
 STAMP = pa.timestamp("s", tz="UTC")
 
 
 class Scorer:
-    """A bundle that scores chunks; each row is stamped with model, version, digest and the job's begin."""
+    """A bundle that scores chunks; each row is stamped with model, version, digest and the job's begin.
+
+    Raises InputError where a kept column has the name of one of the output's, BundleError as `way_of`.
+    """
 
     def __init__(self, bundle: Bundle, kept: Sequence[str], begun: datetime.datetime) -> None:
         self.bundle, self.kept, self.begun = bundle, kept, begun
+        self._way = way_of(bundle.model)
         made = self._columns(np.zeros((0, max(1, len(bundle.model.labels))), "float32"))
         taken = sorted({"row", *made, *self._stamps(0)} & set(kept))
         if taken:
@@ -39,7 +41,7 @@ class Scorer:
         along = {name: chunk.column(name) for name in self.kept}
         if wrong:
             along = {name: column.take(from_numpy(places, pa.int64())) for name, column in along.items()}
-        outputs = _outputs(self.bundle.model, columns, places)
+        outputs = self._way(columns, places if wrong else None)
         scored = {"row": from_numpy(places + first, pa.int64()), **along, **self._columns(outputs)}
         rejected = {
             "row": from_numpy(np.array(list(wrong), dtype="int64") + first, pa.int64()),
@@ -72,17 +74,3 @@ class Scorer:
             "model_digest": chosen(nothing, [release["model_digest"]]),
             "scored_at": from_numpy(np.full(rows, int(self.begun.timestamp()), "int64"), STAMP),
         }
-
-
-def _outputs(model: Model, columns: Columns, places: npt.NDArray[np.intp]) -> Outputs:
-    """Score the rows at `places`: each value of a category is encoded once a chunk, by the service's own code."""
-    sources: list[tuple[npt.NDArray[Any], npt.NDArray[np.int32] | None]] = []
-    for place, spec in enumerate(model.inputs):
-        column = columns[spec["name"]]
-        coded = column.places if isinstance(column, Categories) else None
-        sources.append((model.tensor(column.values, place), coded))
-    found = [np.empty((0, max(1, len(model.labels))), "float32")]
-    for start in range(0, len(places), SCORED_TOGETHER):
-        some = places[start : start + SCORED_TOGETHER]
-        found.append(model.run([values[some if coded is None else coded[some]] for values, coded in sources]))
-    return np.concatenate(found)

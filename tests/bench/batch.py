@@ -11,7 +11,7 @@ The rows are those of the example, again and again, in row groups of half a mill
 writing, Parquet to Parquet, not the start of the process: that of pyfunc takes seconds. All have the same threads.
 
 batch   python -m serve.batch
-floor   the same reading, encoding and writing; no row is checked, no part kept, and the model gives zeros
+floor   the same reading, encoding and writing; no row is checked, no part kept, and the outputs are drawn ahead
 pyfunc  the same pipeline, logged as scikit-learn's, on the whole frame. MLflow's pyfunc of the registered version, an
         ONNX graph that takes columns of shape (rows, 1), refuses a frame
 """
@@ -64,23 +64,26 @@ def by_batch(bundle: Path, source: Path, output: Path, threads: int) -> Callable
 
 
 def by_floor(bundle: Path, source: Path, output: Path, threads: int) -> Callable[[], Any]:
-    """Take checks, parts and model out of the product."""
+    """Take checks, parts and model out of the product; the outputs that are written are drawn ahead."""
     import numpy as np
 
-    from serve.bulk import scoring
+    from serve.bulk import scoring, ways
     from serve.bulk.parts import Parts
-    from serve.model import Model
+    from serve.bulk.source import CHUNK
+    from serve.bulk.trees import FILE, Trees
 
     ready = by_batch(bundle, source, output, threads)
-    held: dict[Any, Any] = {}
+    Parts.keep = lambda _, number, scored, rejected: (scored, rejected)  # type: ignore[method-assign]
+    shares = np.random.default_rng(1).random((CHUNK, 1), dtype="float32")
+    drawn = np.hstack([1 - shares, shares])
 
-    def keep(_: Parts, number: int, scored: Any, rejected: Any) -> None:
-        held[number, "scored"], held[number, "rejected"] = scored, rejected
+    def way_of(model: Any) -> ways.Way:
+        trees = Trees(model.folder / FILE, model.inputs)
+        trees.outputs = lambda places: drawn[: len(places[0])]  # type: ignore[method-assign]
+        return lambda columns, rows: ways.chunk_by_trees(trees, model, columns, rows)
 
-    Parts.keep = keep  # type: ignore[method-assign]
-    Parts.read = lambda _, number, kind: held.pop((number, kind))  # type: ignore[method-assign]
-    Model.run = lambda _, tensors: np.zeros((len(next(iter(tensors.values()))), 2), "float32")  # type: ignore[method-assign]
-    scoring.reasons = lambda columns, specs, rows: {}  # type: ignore[assignment]
+    scoring.way_of = way_of  # type: ignore[attr-defined]
+    scoring.reasons = lambda columns, specs, rows: {}  # type: ignore[attr-defined, assignment]
     return ready
 
 

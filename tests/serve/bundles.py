@@ -43,6 +43,7 @@ def version_of(bundle: Path, to: Path, version: int, shift: float = 0.5, column:
         golden["rows"] = [row | {column: 1.0} for row in golden["rows"]]
         graph.graph.input.append(onnx.helper.make_tensor_value_info(column, onnx.TensorProto.FLOAT, [None, 1]))
     onnx.save(graph, to / "model/model.onnx")
+    (to / "model/trees.npz").unlink(missing_ok=True)
     model = Model(sealed(to) / "model")
     outputs = model.outputs({spec["name"]: [row[spec["name"]] for row in golden["rows"]] for spec in model.inputs})
     changed(to / "model/golden.json", rows=golden["rows"], outputs=outputs.tolist())

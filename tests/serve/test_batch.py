@@ -1,18 +1,21 @@
 """A table of any length gets what /predict gives, row for row; what it refuses is rejected with its reason."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow.csv
 import pytest
 
 from serve import batch
-from serve.bulk import job, parts, source
+from serve.bulk import job, source
 from serve.rows import BadRequest
 from serve.wire.scored import Scored, Templates
+from tests.serve.bundles import sealed
 from tests.serve.conftest import BEGUN, write
 
 
@@ -66,6 +69,37 @@ def test_every_row_gets_what_the_service_gives(score, bundle, frame, kinds) -> N
         "relationship",
         "native_country",
     } == {row["column"] for row in rejects.to_pylist()}
+
+
+def test_what_has_no_trees_is_scored_by_what_serves_it(score, bundle, frame, chain, tmp_path) -> None:
+    """To the same numbers: only the stamp of the model's digest is another."""
+    shutil.copytree(chain.root / "build/model", tmp_path / "bundle")
+    (tmp_path / "bundle/model/trees.npz").unlink()
+    sealed(tmp_path / "bundle")
+    rows = changed(frame)
+    by_trees = score(rows)[1]
+    by_graph = score(rows, "--bundle", str(tmp_path / "bundle"))[1]
+    assert by_trees["model_digest"] != by_graph["model_digest"]
+    assert by_trees.drop_columns("model_digest") == by_graph.drop_columns("model_digest")
+
+
+@pytest.mark.parametrize("damage", ["another leaf", "no archive"])
+def test_trees_that_are_not_the_models_score_nothing(score, frame, chain, tmp_path, damage) -> None:
+    """Though somebody sealed them: they give the golden rows other outputs, or cannot be read."""
+    shutil.copytree(chain.root / "build/model", tmp_path / "bundle")
+    file = tmp_path / "bundle/model/trees.npz"
+    if damage == "another leaf":
+        with np.load(file) as held:
+            parts = {name: held[name] for name in held.files}
+        parts["leaves"][:, 0] += 0.5
+        np.savez(file, **parts)
+    else:
+        file.write_bytes(b"none")
+    sealed(tmp_path / "bundle")
+    code, output, _, told = score(frame.iloc[:10], "--bundle", str(tmp_path / "bundle"))
+    assert (2, None) == (code, output)
+    said = "gives a golden row another output than at training" if "leaf" in damage else "cannot be read as trees"
+    assert f"trees.npz {said}" in told.err
 
 
 def test_every_row_is_stamped(score, bundle, frame) -> None:
@@ -142,13 +176,11 @@ def test_threads_change_no_byte_and_no_more_chunks_are_held_than_they_need(score
             yield chunk
 
     monkeypatch.setattr(source.Source, "chunks", counted)
-    keep = parts.Parts.read
 
-    def noted(self, number, kind):
-        written[0] += kind == "scored"
-        return keep(self, number, kind)
+    def show(done: int, total: int | None) -> None:
+        written[0] += 1
 
-    monkeypatch.setattr(parts.Parts, "read", noted)
+    monkeypatch.setattr(batch, "progress", lambda: show)
     contents = []
     for threads in (1, 3):
         read_[0] = written[0] = most[0] = 0

@@ -21,7 +21,10 @@ def test_the_bundle_holds_what_serves_and_nothing_of_the_rows(chain) -> None:
         "card.md",
         "expected.json",
         "manifest.json",
-        *(f"model/{name}" for name in ("contract.json", "drift.json", "golden.json", "manifest.json", "model.onnx")),
+        *(
+            f"model/{name}"
+            for name in ("contract.json", "drift.json", "golden.json", "manifest.json", "model.onnx", "trees.npz")
+        ),
         "page.json",
         "release.json",
         "service.json",
