@@ -22,6 +22,7 @@ from serve.remembered.shipping import Shipping
 from serve.rows import Values
 
 TICK = 0.1  # seconds between two turns of the thread: what a process that is killed may lose
+BUSY = 0.02  # the same while predictions come in: a turn holds the interpreter for as long as there are rows in it
 LOOK = 1.0  # seconds between two looks at the spool's size, and until a disk that failed is tried again
 END = 4.0  # seconds at the end to write and ship; the supervisor's patience with a worker that drained is 5
 
@@ -41,6 +42,7 @@ class Spool:
         self._told: list[Told] = []
         self._rows = 0
         self._wake, self._closing = threading.Event(), False
+        self._busy = False  # whether predictions came in since the turn before
         self._segment: Segment | None = None
         self._synced = self._looked = self._failed = float("-inf")
         self._fresh = False  # whether something was written since the last fsync
@@ -89,7 +91,7 @@ class Spool:
     def _run(self) -> None:
         self._safely(lambda: take_over(self._settings.spool))
         while not self._closing:
-            self._wake.wait(TICK)
+            self._wake.wait(BUSY if self._busy else TICK)
             self._wake.clear()
             self._safely(self._turn)
         deadline = time.monotonic() + END
@@ -107,6 +109,7 @@ class Spool:
         with self._lock:
             batches, told, self._batches, self._told, self._rows = self._batches, self._told, [], [], 0
             self._counts.logged_now("queued", 0)
+        self._busy = bool(batches)
         reason, kept = "internal", sum(len(outputs) for _, outputs, *_ in batches)
         try:
             lines, kept = records.predictions(batches, self._columns, self._settings.rate)

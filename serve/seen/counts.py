@@ -19,8 +19,8 @@ from serve.rows import Values
 from serve.seen.layout import LOG, PROTOCOLS, RELOADS, SECONDS, STATUSES, Column, Layout
 from serve.words import folded
 
-PENDING_ROWS = 2048  # about a millisecond of counting, between replies
-PENDING_TIMES = 2048
+PENDING_ROWS = 512  # some 0.4 ms of counting, between replies: fewer cost more a row, more are felt by whoever waits
+PENDING_TIMES = 512
 
 Cells = npt.NDArray[np.float64]
 Batch = tuple[npt.NDArray[np.float32], Values, npt.NDArray[Any]]  # as `Counts.later` takes it
