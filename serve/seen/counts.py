@@ -19,8 +19,8 @@ from serve.rows import Values
 from serve.seen.layout import LOG, PROTOCOLS, RELOADS, SECONDS, STATUSES, Column, Layout
 from serve.words import folded
 
-PENDING_ROWS = 512  # some 0.4 ms of counting, between replies: fewer cost more a row, more are felt by whoever waits
-PENDING_TIMES = 512
+PENDING_TIMES = 512  # some 0.4 ms of counting between replies where each is of one row: more is felt by whoever waits
+PENDING_ROWS = 2048  # about a millisecond, and fewer requests: to count fewer rows at once costs more a row
 
 Cells = npt.NDArray[np.float64]
 Batch = tuple[npt.NDArray[np.float32], Values, npt.NDArray[Any]]  # as `Counts.later` takes it
