@@ -8,7 +8,7 @@ deployed to only when somebody is asked (infra.approved). What a rollback left i
 released (see infra.rollback).
 
 Reads   the bundle (build/model); the registry and its ledger; GATEHOUSE_HOME (where state, logs and copies of bundles
-        lie, else build/<environment>); DEPLOY_TARGET, KUBE_CONFIG, SSH_KEY and SSH_HOST_KEYS (see infra.target);
+        lie, else build/<environment>); DEPLOY_TARGET, what leads there and STORE_KEYS (see infra.target);
         ENGINE, BASE_IMAGE (see infra.image), PROXY_IMAGE (another Caddy than the pinned one);
         DOCKER_HOST, also as ssh://user@host, where paths are those of that machine
         GATEHOUSE_PORT (else the port of config.py) and GATEHOUSE_BIND (else 127.0.0.1), where it answers by HTTP

@@ -60,15 +60,33 @@ def settings(text: str) -> dict[str, str]:
     return {name: value for name, value in found.items() if OURS.fullmatch(name) or told.PASSED.fullmatch(name)}
 
 
+def store_keys(text: str) -> dict[str, str]:
+    """Read STORE_KEYS, what leads to the prediction log's store: a line each, NAME=value, as AWS_ACCESS_KEY_ID=….
+
+    Raises Refusal, which quotes no value, when a line is none of these.
+    """
+    keys = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        name, equals, value = line.strip().partition("=")
+        if not name or name.startswith("#"):
+            continue
+        if not (equals and value and told.STORES.fullmatch(name)):
+            raise Refusal(f"STORE_KEYS, line {number}: write NAME=value, where NAME begins with AWS_ or AZURE_STORAGE_")
+        keys[name] = value
+    return keys
+
+
 @contextlib.contextmanager
 def reached(environment: str) -> Iterator[None]:
     """Lay down what leads to an environment, for as long as the block runs; nobody else may read it.
 
     A job has no files of its own, and the variables of its environment are all in SETTINGS. KUBE_CONFIG is the text of
     a kubeconfig, SSH_KEY that of a private key, SSH_HOST_KEYS are lines of a known_hosts file; without them kubectl and
-    ssh go by their own files, as on a laptop. Raises Refusal when a job lacks one of them.
+    ssh go by their own files, as on a laptop. STORE_KEYS are variables of the service that are secrets. Raises Refusal
+    when a job lacks one of them.
     """
-    given = {name: text for name, text in settings(os.environ.get("SETTINGS", "")).items() if not os.environ.get(name)}
+    told_us = settings(os.environ.get("SETTINGS", "")) | store_keys(os.environ.get("STORE_KEYS", ""))
+    given = {name: text for name, text in told_us.items() if not os.environ.get(name)}
     with tempfile.TemporaryDirectory(prefix="target-") as folder:
         leads = _way(environment, os.environ | given, Path(folder))
         with holding(**given, **leads):

@@ -41,7 +41,7 @@ RELEASER = "production.yml"  # what waits for an approval: a group of the whole 
 PUBLISHER = "publish.yml"  # what pushes the image, too, and attests it
 DEPLOYER = "stage-5-deploy.yml"  # what the chain ends with
 TARGET = re.compile(
-    r"(KUBE_CONFIG|SSH_KEY|SERVICE_KEY): \"?\$\{\{ secrets\.\1 \}\}\"?"
+    r"(KUBE_CONFIG|SSH_KEY|SERVICE_KEY|STORE_KEYS): \"?\$\{\{ secrets\.\1 \}\}\"?"
 )  # of an environment, never of a caller
 MAY_WRITE = {("contents", "write"), ("contents", "read"), ("actions", "read")}  # what a writer may ask for
 MAY_PUBLISH = {

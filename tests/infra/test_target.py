@@ -7,7 +7,7 @@ import stat
 
 import pytest
 
-from infra import deploy, place, target
+from infra import deploy, place, target, told
 from infra.cluster import Cluster
 from infra.containers import Containers
 from validation.script import OutsideError, Refusal
@@ -20,6 +20,7 @@ NAMES = (
     "SSH_HOST_KEYS",
     "SSH_CONFIG",
     "SETTINGS",
+    "STORE_KEYS",
     "DOCKER_HOST",
 )
 
@@ -141,3 +142,28 @@ def test_the_script_says_what_is_missing_before_it_starts(environ, make_bundle, 
     assert 2 == deploy.main(order)
     assert "DEPLOY_TARGET is not set" in capsys.readouterr().err
     assert [] == store.told()
+
+
+def test_a_jobs_store_keys_are_told_to_the_service_and_gone_afterwards(environ) -> None:
+    """A line each, as the secret of an environment holds them; what is set here already counts more."""
+    environ.setenv("DEPLOY_TARGET", "ssh://me@host")
+    environ.setenv("AWS_DEFAULT_REGION", "here")
+    environ.delenv("AWS_ACCESS_KEY_ID", raising=False)
+    lines = ["# of the bucket", "", "AWS_ACCESS_KEY_ID=a=b", " AZURE_STORAGE_KEY=c== ", "AWS_DEFAULT_REGION=there"]
+    environ.setenv("STORE_KEYS", "\r\n".join(lines))
+    with target.reached("staging"):
+        told_service = told.tell(
+            os.environ | {"PREDICTION_LOG": "s3://bucket/log", "API_KEYS": "k"}, exposed=True, elsewhere=True
+        ).variables
+        names = ("AWS_ACCESS_KEY_ID", "AZURE_STORAGE_KEY", "AWS_DEFAULT_REGION")
+        assert ["a=b", "c==", "here"] == [told_service[name] for name in names]
+    assert "AWS_ACCESS_KEY_ID" not in os.environ
+
+
+@pytest.mark.parametrize("line", ["SECRET", "PATH=/bin", "AWS_ACCESS_KEY_ID=", "export AWS_ACCESS_KEY_ID=SECRET"])
+def test_store_keys_that_are_none_are_refused_by_their_line(environ, line) -> None:
+    """Nothing else can be set that way, and the refusal quotes no value."""
+    environ.setenv("STORE_KEYS", f"AWS_REGION=x\n{line}")
+    with pytest.raises(Refusal, match="STORE_KEYS, line 2: write NAME=value") as refused, target.reached("local"):
+        pass
+    assert "SECRET" not in str(refused.value)
