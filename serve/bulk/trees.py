@@ -86,7 +86,10 @@ class Trees:
         tables = [(table, together(places, columns)) for columns, table in self._shared]
         rows = len(places[0])
         made = np.empty((len(self._base), rows), "float32")
-        work = self._idle.pop() if self._idle else self._work()
+        try:
+            work = self._idle.pop()
+        except IndexError:  # not asked before: another thread may take the last one meanwhile
+            work = self._work()
         for start in range(0, rows, len(work.left)):
             block = slice(start, min(start + len(work.left), rows))
             self._add(tables, block, work, made[:, block])

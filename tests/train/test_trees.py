@@ -1,5 +1,6 @@
 """Trees as bit vectors give what their graph gives, bit by bit; what has no such form says why."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -126,6 +127,17 @@ def test_a_number_on_a_bound_goes_where_the_graph_sends_it(tmp_path) -> None:
         frame = rows(len(around) + 2, 5)
         frame[name] = np.array([*around, INPUTS[at]["low"], INPUTS[at]["high"]], "float32")
         assert np.array_equal(by_graph(graph, frame), by_trees(trees, frame)), name
+
+
+def test_threads_share_what_they_work_in_and_nothing_else(tmp_path) -> None:
+    """As batch scores chunks: many at once, each of its own size."""
+    graph = fitted(HistGradientBoostingClassifier(max_iter=30), rows(ROWS, 1), 2)
+    (tmp_path / "trees.npz").write_bytes(trees_of(graph, NAMES))
+    trees = Trees(tmp_path / "trees.npz", INPUTS)
+    frames = [rows(500 + 37 * number, number, unseen=True) for number in range(40)]
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda frame: by_trees(trees, frame), frames))
+    assert all(np.array_equal(by_graph(graph, frame), one) for frame, one in zip(frames, found, strict=True))
 
 
 def test_the_same_graph_gives_the_same_bytes() -> None:
