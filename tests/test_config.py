@@ -1,11 +1,13 @@
 """Somebody else's config.py and data: all three kinds of target, odd names, CSV and Parquet, go the whole way."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import numpy as np
 import pandas as pd
+import pyarrow.parquet
 import pytest
 
 HEAD = """
@@ -132,12 +134,17 @@ def churn(path: Path) -> None:
 FORKS = {"classes": (CLASSES, wines), "quantity": (QUANTITY, rents), "coded binary": (CODED, churn)}
 
 
+def data_of(text: str) -> str:
+    """Name the file that a config.py names."""
+    return text.split('DATA = "')[1].split('"')[0]
+
+
 @pytest.fixture
 def fork(request: pytest.FixtureRequest, workspace):
     """A workspace with another team's config.py and data."""
     text, make = FORKS[request.param]
     (workspace.root / "config.py").write_text(text)
-    make(workspace.root / text.split('DATA = "')[1].split('"')[0])
+    make(workspace.root / data_of(text))
     return workspace
 
 
@@ -148,6 +155,29 @@ def judged(version: str) -> list[list[str]]:
         ["serve.export", "--model-version", version, "--to", "build/model"],
         ["train.promote", "--model-version", version],
     ]
+
+
+def batch_answers_like(url: str, fork) -> None:
+    """Score the fork's data by batch, which goes by the model's trees, and by the service: to the same digits."""
+    data = fork.root / data_of((fork.root / "config.py").read_text())
+    ran = fork.run("serve.batch", "--input", str(data), "--output", "out.parquet")
+    assert 0 == ran.code, ran.err
+    assert (fork.root / "build/model/model/trees.npz").is_file()
+    inputs = json.loads((fork.root / "build/model/model/contract.json").read_text())["inputs"]
+    texts = {spec["name"]: str for spec in inputs if spec["type"] == "category"}
+    frame = pd.read_csv(data, dtype=texts) if data.suffix == ".csv" else pd.read_parquet(data)
+    scored = pyarrow.parquet.read_table(fork.root / "out.parquet").slice(0, 90).to_pylist()
+    rows = frame.iloc[[one["row"] for one in scored]][[spec["name"] for spec in inputs]]
+    records = rows.astype(object).where(rows.notna(), None).to_dict("records")
+    answers = httpx.post(f"{url}/predict", json={"records": records}).json()["predictions"]
+    assert answers == [unfolded(one) for one in scored]
+
+
+def unfolded(scored: dict) -> dict:
+    """Write a row of batch's output as the service writes a prediction."""
+    shares = {name.partition("_")[2]: value for name, value in scored.items() if name.startswith("probability_")}
+    told = {name: scored[name] for name in ("label", "probability", "value") if name in scored}
+    return told | ({"probabilities": shares} if shares else {})
 
 
 @pytest.mark.parametrize("fork", FORKS, indirect=True)
@@ -164,6 +194,7 @@ def test_a_fork_goes_the_whole_way(fork, serving: Callable[..., str]) -> None:
     assert set(httpx.post(f"{url}/predict", json=example).json()["prediction"]) <= {
         "label", "probability", "probabilities", "value",
     }  # fmt: skip
+    batch_answers_like(url, fork)
     fork.change("config.py", '"max_iter"', '"learning_rate": 0.12, "max_iter"')
     again = fork.run_all(["train.fit"], *judged("2"))
     assert [0] * 8 == [ran.code for ran in again], [ran.err for ran in again]

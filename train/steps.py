@@ -1,10 +1,12 @@
 """The steps of an ONNX graph before its trees, followed back to the columns."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import onnx
+import onnx.numpy_helper
 
+CHOOSING = ("Gather", "ArrayFeatureExtractor")  # steps that take some of the features, by their places
 PASSING = ("Reshape", "Identity", "Flatten")  # steps that leave the order of the features as it is
 
 
@@ -20,33 +22,46 @@ class Feature:
     value: int | None = None
 
 
-@dataclass
 class Steps:
-    """The steps of a graph that takes inputs in the places of `columns`; `values` holds what each encoder knows."""
+    """The steps of a graph; `values` holds what each encoder knows, by the number of its column."""
 
-    makers: dict[str, onnx.NodeProto]
-    columns: dict[str, int]
-    values: dict[int, list[str]] = field(default_factory=dict)
+    def __init__(self, graph: onnx.GraphProto) -> None:
+        self.makers = {output: node for node in graph.node for output in node.output}
+        self.values: dict[int, list[str]] = {}
+        self._columns = {node.name: place for place, node in enumerate(graph.input)}
+        self._constants = {tensor.name: tensor for tensor in graph.initializer}
 
     def features(self, name: str) -> list[Feature]:
         """Follow a tensor back to the inputs, feature by feature.
 
         Raises NoTreesError where a step is none that this knows.
         """
-        if name in self.columns:
-            return [Feature(self.columns[name])]
+        if name in self._columns:
+            return [Feature(self._columns[name])]
         node = self.makers.get(name)
-        if node is not None and node.op_type == "Concat":
+        kind = node.op_type if node is not None else "a constant"
+        if node is None or kind not in ("Concat", "OneHotEncoder", *PASSING, *CHOOSING):
+            raise NoTreesError(f"a step before the trees is {kind}")
+        if kind == "Concat":
             return [feature for one in node.input for feature in self.features(one)]
-        if node is not None and node.op_type in PASSING:
-            return self.features(node.input[0])
-        if node is not None and node.op_type == "OneHotEncoder" and node.input[0] in self.columns:
-            known = attributes(node).get("cats_strings")
-            if known:
-                column = self.columns[node.input[0]]
-                self.values[column] = [value.decode() for value in known]
-                return [Feature(column, value) for value in range(len(known))]
-        raise NoTreesError(f"a step before the trees is {node.op_type if node is not None else 'a constant'}")
+        found = self.features(node.input[0])
+        if kind in CHOOSING:
+            return [found[place] for place in self._places(node)]
+        return self._encoded(node, found) if kind == "OneHotEncoder" else found
+
+    def _places(self, node: onnx.NodeProto) -> list[int]:
+        tensor = self._constants.get(node.input[1])
+        if tensor is None or attributes(node).get("axis", 1) != 1:
+            raise NoTreesError(f"a step before the trees is {node.op_type} of no fixed columns")
+        return [int(place) for place in onnx.numpy_helper.to_array(tensor).ravel()]
+
+    def _encoded(self, node: onnx.NodeProto, found: list[Feature]) -> list[Feature]:
+        known = attributes(node).get("cats_strings")
+        if not known or len(found) != 1 or found[0].value is not None:
+            raise NoTreesError("a step before the trees encodes other things than one column of texts")
+        column = found[0].column
+        self.values[column] = [value.decode() for value in known]
+        return [Feature(column, value) for value in range(len(known))]
 
 
 def attributes(node: onnx.NodeProto) -> dict[str, Any]:

@@ -50,11 +50,10 @@ def trees_of(content: bytes, inputs: Sequence[str]) -> bytes:
     graph = onnx.load_from_string(content).graph
     if len(graph.input) != len(inputs):
         raise NoTreesError("the graph takes other inputs than the contract lists")
-    makers = {output: node for node in graph.node for output in node.output}
-    steps = Steps(makers, {node.name: place for place, node in enumerate(graph.input)})
-    last = makers.get(graph.output[-1].name)
+    steps = Steps(graph)
+    last = steps.makers.get(graph.output[-1].name)
     while last is not None and last.op_type == "Identity":
-        last = makers.get(last.input[0])
+        last = steps.makers.get(last.input[0])
     if last is None or last.op_type not in PREFIXES:
         raise NoTreesError(f"the graph ends in {last.op_type if last is not None else 'an input'}, not in trees")
     given = attributes(last)

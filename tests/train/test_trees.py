@@ -1,5 +1,6 @@
 """Trees as bit vectors give what their graph gives, bit by bit; what has no such form says why."""
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -56,32 +57,37 @@ def rows(count: int, seed: int, missing: bool = True, unseen: bool = False) -> p
     return frame.astype(dict.fromkeys(("share", "count", "cents"), "float32"))
 
 
-def fitted(estimator: object, frame: pd.DataFrame, labels: int, scaled: bool = False) -> bytes:
-    """Fit an estimator behind one-hot columns, to so many labels (0: a quantity); return its graph."""
+def fitted(
+    estimator: object, frame: pd.DataFrame, labels: int, scaled: bool = False, names: Sequence[str] = NAMES
+) -> bytes:
+    """Fit an estimator on columns, texts one-hot, to so many labels (0: a quantity); return its graph."""
     draw = np.random.default_rng(7)
     signal = frame["count"].fillna(9) / 9 + (frame["town"] == "東京") * 2 + np.sign(frame["share"].fillna(0.5))
     signal = signal + (frame["kind"] == "p") * (frame["cents"].fillna(0) > 4e8) + draw.normal(size=len(frame)) / 2
     target = signal if labels == 0 else pd.qcut(signal, labels, labels=False)
     others = StandardScaler() if scaled else "passthrough"
-    encode = ColumnTransformer([("texts", OneHotEncoder(handle_unknown="ignore"), TEXTS)], remainder=others)
-    pipeline = Pipeline([("encode", encode), ("estimator", estimator)]).fit(frame, target)
-    types = [(name, (StringTensorType if name in TEXTS else FloatTensorType)([None, 1])) for name in NAMES]
+    texts = [name for name in names if name in TEXTS]
+    encode = ColumnTransformer(
+        [("texts", OneHotEncoder(handle_unknown="ignore", sparse_output=False), texts)], remainder=others
+    )
+    pipeline = Pipeline([("encode", encode), ("estimator", estimator)]).fit(frame[list(names)], target)
+    types = [(name, (StringTensorType if name in TEXTS else FloatTensorType)([None, 1])) for name in names]
     options = {id(pipeline): {"zipmap": False}} if labels else {}
     return bytes(convert_sklearn(pipeline, "m", types, options=options).SerializeToString())
 
 
-def by_graph(graph: bytes, frame: pd.DataFrame) -> np.ndarray:
+def by_graph(graph: bytes, frame: pd.DataFrame, names: Sequence[str] = NAMES) -> np.ndarray:
     """Score rows by onnxruntime, as the service has it."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1  # with more of them the sums of one row are added up in another order
     session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-    feeds = {name: frame[name].to_numpy().reshape(-1, 1) for name in NAMES}
+    feeds = {name: frame[name].to_numpy().reshape(-1, 1) for name in names}
     return session.run([session.get_outputs()[-1].name], feeds)[0].reshape(len(frame), -1)
 
 
-def by_trees(trees: Trees, frame: pd.DataFrame) -> np.ndarray:
+def by_trees(trees: Trees, frame: pd.DataFrame, names: Sequence[str] = NAMES) -> np.ndarray:
     """Score rows by bit vectors."""
-    return trees.outputs([trees.places(at, frame[name].to_numpy()) for at, name in enumerate(NAMES)])
+    return trees.outputs([trees.places(at, frame[name].to_numpy()) for at, name in enumerate(names)])
 
 
 @pytest.mark.parametrize(
@@ -111,6 +117,20 @@ def test_the_outputs_are_the_graphs_to_the_bit(tmp_path, estimator, labels, miss
         assert (expected.shape, "float32") == (found.shape, found.dtype)
         assert np.array_equal(expected, found), count
     assert (0, max(labels, 1)) == by_trees(trees, rows(0, 4)).shape
+
+
+@pytest.mark.parametrize(
+    "names",
+    [["town"], ["share"], ["town", "kind"], ["share", "count", "cents"], ["count", "kind"], ["kind", "share", "town"]],
+    ids="-".join,
+)
+def test_any_mix_of_columns(tmp_path, names) -> None:
+    """The converter writes one column of a kind in another way than several."""
+    graph = fitted(HistGradientBoostingClassifier(max_iter=20), rows(ROWS, 1), 2, names=names)
+    (tmp_path / "trees.npz").write_bytes(trees_of(graph, names))
+    trees = Trees(tmp_path / "trees.npz", [INPUTS[NAMES.index(name)] for name in names])
+    frame = rows(3_001, 2, unseen=True)
+    assert np.array_equal(by_graph(graph, frame, names), by_trees(trees, frame, names))
 
 
 def test_a_number_on_a_bound_goes_where_the_graph_sends_it(tmp_path) -> None:
