@@ -91,14 +91,14 @@ def seal_model(folder: Path, pipeline: Pipeline, parts: Parts, config: Config) -
         served = model.outputs(seen[-1])
         prove(model, served, outputs[kind], f"the test rows with a value {kind}", config)
     if form.runtime == ONNX:
-        _write_trees(folder / FILE, form.content, model, seen)
+        write_trees(folder / FILE, form.content, model, seen)
     (folder / "golden.json").write_text(to_json(content | {"outputs": served_golden.tolist()}))
     (folder / "drift.json").write_text(to_json(drift_reference(model, parts.train, config)))
     write_outputs(folder / "outputs.parquet", parts.test.index, outputs)
     return seal(folder), form
 
 
-def _write_trees(file: Path, graph: bytes, model: Model, seen: Sequence[Mapping[str, npt.NDArray[Any]]]) -> None:
+def write_trees(file: Path, graph: bytes, model: Model, seen: Sequence[Mapping[str, npt.NDArray[Any]]]) -> None:
     """Write the trees of a graph, where it has that form and they give on all rows `seen` what it gives, bit by bit."""
     try:
         file.write_bytes(trees_of(graph, [spec["name"] for spec in model.inputs]))

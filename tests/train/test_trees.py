@@ -1,5 +1,6 @@
 """Trees as bit vectors give what their graph gives, bit by bit; what has no such form says why."""
 
+import io
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,6 +25,8 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from serve.bulk.trees import Trees
 from serve.bundle import BundleError
+from serve.model import Model
+from train.bundle import write_trees
 from train.steps import NoTreesError
 from train.trees import trees_of
 
@@ -205,3 +208,29 @@ def test_a_file_that_is_none_is_told(tmp_path: Path, content: bytes | str) -> No
         file.write_bytes(content)
     with pytest.raises(BundleError, match=r"trees.npz cannot be read as trees"):
         Trees(file, INPUTS)
+
+
+@pytest.mark.parametrize("off", [False, True])
+def test_training_keeps_only_trees_that_give_what_the_graph_gives(chain, tmp_path, monkeypatch, capsys, off) -> None:
+    """One bit in one leaf is another model: batches are then scored by onnxruntime, and the log says so."""
+    model = Model(chain.root / "build/model/model")
+    graph = (chain.root / "build/model/model/model.onnx").read_bytes()
+    file = tmp_path / "trees.npz"
+    columns = {spec["name"]: [row[spec["name"]] for row in model.golden_rows] for spec in model.inputs}
+
+    def one_bit_off(content: bytes, inputs: Sequence[str]) -> bytes:
+        with np.load(io.BytesIO(trees_of(content, inputs))) as held:
+            parts = {name: held[name] for name in held.files}
+        parts["leaves"] = np.nextafter(parts["leaves"], np.float32(1))
+        changed = io.BytesIO()
+        np.savez(changed, **parts)
+        return changed.getvalue()
+
+    if off:
+        monkeypatch.setattr("train.bundle.trees_of", one_bit_off)
+    write_trees(file, graph, model, [columns])
+    assert off != file.exists()
+    said = (
+        "batches are scored by onnxruntime, not by trees, which would be several times faster: as trees it gives other"
+    )
+    assert off == (said in capsys.readouterr().err)
