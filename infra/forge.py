@@ -1,4 +1,4 @@
-"""The one door to the platform's API: pull requests and their comments, and what the doctor looks at.
+"""The one door to the platform's API: pull requests and their comments, issues, and what the doctor looks at.
 
 GITHUB_REPOSITORY and GITHUB_TOKEN say where and as whom; GITHUB_API_URL is the platform's own where it is not set.
 """
@@ -90,6 +90,29 @@ class Forge:
         else:
             self._ask("PATCH", f"/repos/{self.repository}/issues/comments/{instead_of}", json={"body": body})
 
+    def issues(self) -> Iterator[dict[str, Any]]:
+        """Give the issues, open and closed, the newest first; pull requests are among them.
+
+        Raises Forbidden where the repository has none.
+        """
+        order = {"state": "all", "sort": "created", "direction": "desc"}
+        yield from self._pages(f"/repos/{self.repository}/issues", order)
+
+    def open_issue(self, title: str, body: str) -> int:
+        """Open an issue; return its number.
+
+        Raises Forbidden when the token may not.
+        """
+        made = self._ask("POST", f"/repos/{self.repository}/issues", json={"title": title, "body": body})
+        return int(_get(made, "number") or 0)
+
+    def change_issue(self, number: int, **fields: str) -> None:
+        """Change fields of an issue.
+
+        Raises Forbidden when the token may not.
+        """
+        self._ask("PATCH", f"/repos/{self.repository}/issues/{number}", json=fields)
+
     def look(self, path: str) -> tuple[int, Any]:
         """Return the status and what a path holds; of a status that says no, what the platform says to it.
 
@@ -136,6 +159,8 @@ class Forge:
 
 
 def _content(answer: httpx.Response, method: str, path: str) -> Any:
+    if answer.status_code == 410:
+        raise Forbidden("the repository has that switched off (status 410)")
     if answer.status_code in (401, 403, 404) and method != "GET":
         raise Forbidden(f"the token may not write here (status {answer.status_code})")
     if not answer.is_success:

@@ -30,7 +30,7 @@ NO_STEP = {
 }  # fmt: skip
 NO_TARGET = {
     *("train.store", "train.claim", "infra.comment"),  # from machine to machine; for others' sake; after a run
-    *("infra.labels", "infra.sbom", "infra.scan", "infra.publish"),  # around the platform's own actions
+    *("infra.labels", "infra.sbom", "infra.scan", "infra.publish", "infra.advise"),  # around the platform's own actions
 }
 LOGIN = re.compile(r"MLFLOW_TRACKING_(USERNAME|PASSWORD): \"?\$\{\{ secrets\.MLFLOW_TRACKING_\1 \}\}\"?")
 HELD = re.compile(r"^ +secrets:(?: \{ ,  \})?$", re.MULTILINE)  # the key that held the login, and nothing else
@@ -52,7 +52,7 @@ MAY_PUBLISH = {
 MAY_PULL = {("packages", "read"), ("attestations", "read")}
 MAY_FOLLOW = {("contents", "read"), ("actions", "read"), ("pull-requests", "write")}  # what a follower may ask for
 LOOKER = "doctor.yml"  # what tells of the place, by all that a job's token may see of it
-MAY_LOOK = {("contents", "read"), ("actions", "read"), ("packages", "read")}
+MAY_LOOK = {("contents", "read"), ("actions", "read"), ("packages", "read"), ("issues", "write")}
 ADVICE = "doctor"  # the job that may stand behind all-green: what it finds is no fault of a commit
 MODES = {"reproduce"}  # flags that make a script do another thing: a job may have their word
 GATING = {"push", "pull_request"}  # events whose checks stand at a commit or proposal; a schedule gates nothing

@@ -180,6 +180,7 @@ FLAWS: dict[str, list[tuple[str, str, str, str]]] = {
     "asks_for_little": [
         (ROLLBACK, r"contents: write", "actions: write", "rollback.yml, rollback: asks for actions: write"),
         (DOCTOR, r"packages: read", "packages: write", "doctor.yml, doctor: asks for packages: write"),
+        (IMAGE, r"contents: read", "issues: write", "stage-4-image.yml, image: asks for issues: write"),
         (
             PIPELINE,
             r"(doctor.yml(?s:.*)packages): read",

@@ -1,4 +1,4 @@
-"""A platform's API of one repository, in this process: it keeps comments, and records every call."""
+"""A platform's API of one repository, in this process: it keeps comments and issues, and records every call."""
 
 import json
 import re
@@ -19,6 +19,7 @@ class FakeForge:
 
     pulls: list[dict[str, Any]] = field(default_factory=list)
     comments: list[dict[str, Any]] = field(default_factory=list)
+    issues: list[dict[str, Any]] = field(default_factory=list)
     calls: list[tuple[str, str, dict[str, Any] | None]] = field(default_factory=list)
     tokens: set[str] = field(default_factory=set)
     approvals: list[dict[str, Any]] = field(default_factory=list)  # of every run
@@ -53,6 +54,15 @@ class FakeForge:
         if found := re.fullmatch(rf"/repos/{REPOSITORY}/issues/comments/(\d+)", parts.path):
             self.comments[int(found[1]) - 1] |= body or {}
             return 200, self.comments[int(found[1]) - 1]
+        if parts.path == f"/repos/{REPOSITORY}/issues":
+            if method == "GET":
+                return 200, self.issues[::-1][(page - 1) * 100 : page * 100]
+            made = {"number": len(self.issues) + 1, "state": "open", "user": {"login": "github-actions[bot]"}}
+            self.issues.append(made | (body or {}))
+            return 201, self.issues[-1]
+        if (found := re.fullmatch(rf"/repos/{REPOSITORY}/issues/(\d+)", parts.path)) and method == "PATCH":
+            self.issues[int(found[1]) - 1] |= body or {}
+            return 200, self.issues[int(found[1]) - 1]
         return 404, {"message": "Not Found"}
 
 
