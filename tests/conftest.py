@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ import pytest
 from filelock import FileLock
 
 from tests import browser, kept
+from tests.ports import free_port
 from train.travel import ledger, rows
 from train.view import View
 from validation.contract import Config
@@ -230,8 +230,7 @@ def serving(chain: Workspace) -> Iterator[Callable[..., str]]:
     started = []
 
     def start(bundle: Path | None = None, **settings: str) -> str:
-        with socket.create_server(("127.0.0.1", 0)) as taken:
-            port = taken.getsockname()[1]
+        port = free_port()
         environment = chain.environment() | {"BUNDLE": str(bundle or chain.root / "build/model"), "PORT": str(port)}
         process = subprocess.Popen([sys.executable, "-m", "serve.app"], cwd=chain.root, env=environment | settings)
         started.append(process)

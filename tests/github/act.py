@@ -9,7 +9,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -20,6 +19,7 @@ from typing import Any
 import yaml
 
 from tests.github.tree import ROOT, Tree, read_texts
+from tests.ports import free_port
 
 STAND_INS = {
     "actions/upload-artifact": "upload.py",
@@ -215,9 +215,7 @@ def _stand_in_for_engine_and_hub(checkout: Path, host: str) -> None:
 
 def _environment(scratch: Path) -> dict[str, str]:
     """Make the environment of the steps: nothing of the caller's but where the programs are."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     return {
         "PATH": os.pathsep.join([str(Path(sys.prefix, "bin")), "/usr/local/bin", "/usr/bin", "/bin"]),
         "HOME": str(scratch / "home"),

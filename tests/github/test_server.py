@@ -10,7 +10,8 @@ import pytest
 
 from tests.github.act import Run, approved, copy_tree
 from tests.infra.fake_forge import FakeForge, serving
-from tests.train.parts import free_ports, running, wait
+from tests.ports import free_ports
+from tests.train.parts import running, wait
 
 pytestmark = pytest.mark.act
 

@@ -1,11 +1,14 @@
 """Bundles of a fake service, and homes for deployments that end with the test."""
 
+import contextlib
+import http.client
 import io
 import itertools
 import json
 import multiprocessing
 import os
 import pathlib
+import re
 import shutil
 import sys
 import tarfile
@@ -23,7 +26,7 @@ from infra.containers import Containers
 from infra.supervised import Supervised
 from infra.trial import Trial
 from serve.bundle import seal
-from tests import kept
+from tests import kept, ports
 from tests.infra.kube.faked import Faked
 from train import embedded, following, registry
 from train.travel import book
@@ -221,8 +224,7 @@ def write(path, value):
 
 @pytest.fixture
 def free_port():
-    with process.listen(0) as listener:
-        return process.port_of(listener)
+    return ports.free_port()
 
 
 @pytest.fixture
@@ -250,10 +252,21 @@ def client():
         def run(self, url):
             while not self.ended.is_set():
                 try:
-                    httpx.get(url, timeout=20, trust_env=False).raise_for_status()
+                    self.ask(*re.fullmatch(r"http://([^/]+)(/.*)", url).groups())
                     self.answers += 1
-                except httpx.HTTPError as error:
+                except (OSError, http.client.HTTPException) as error:
                     self.failures.append(repr(error))
+
+        @staticmethod
+        def ask(host, path):
+            # not by httpx: a process that is forked while it makes ready for TLS inherits a lock that nobody opens
+            connection = http.client.HTTPConnection(host, timeout=20)
+            with contextlib.closing(connection):
+                connection.request("GET", path)
+                answer = connection.getresponse()
+                answer.read()
+            if answer.status >= 400:
+                raise OSError(f"status {answer.status}")
 
         def stop(self):
             self.ended.set()

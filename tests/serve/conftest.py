@@ -3,7 +3,6 @@
 import datetime
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ import pytest
 from serve import batch
 from serve.bulk import job, parts, source
 from serve.loaded import Bundle
+from tests.ports import free_port
 
 BEGUN = datetime.datetime(2026, 11, 22, 12, tzinfo=datetime.UTC)
 
@@ -31,8 +31,7 @@ def started(root: Path, log: Path | None = None, **settings: str) -> Iterator[tu
 
     What it logs goes to `log`, or into the process's pipe.
     """
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    port = free_port()
     environment = os.environ | {"BUNDLE": str(root / "build/model"), "PORT": str(port)} | settings
     command = [sys.executable, "-m", "serve.app"]
     with log.open("w") if log else nullcontext(subprocess.PIPE) as told:

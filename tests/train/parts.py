@@ -4,7 +4,6 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+
+from tests.ports import free_ports
 
 KEY, SECRET, BUCKET = "team", "as long as a secret", "mlflow"
 UNPRIVILEGED = "nobody"  # PostgreSQL refuses to run as root
@@ -30,12 +31,6 @@ def absent() -> str | None:
     if os.getuid() == 0 and shutil.which("setpriv") is None:
         return "PostgreSQL cannot run as root, and setpriv is not on this machine"
     return None
-
-
-def free_ports(count: int) -> list[int]:
-    """Name free ports, all of them different."""
-    with contextlib.ExitStack() as held:
-        return [held.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1] for _ in range(count)]
 
 
 @contextlib.contextmanager

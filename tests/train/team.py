@@ -22,7 +22,8 @@ import httpx
 from filelock import FileLock
 
 from tests.conftest import REPOSITORY, Workspace
-from tests.train.parts import BUCKET, KEY, SECRET, free_ports, postgres, running, s3, wait
+from tests.ports import free_ports
+from tests.train.parts import BUCKET, KEY, SECRET, postgres, running, s3, wait
 
 ADMIN = ("admin", "a long password: 100% @/#")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Ran, Workspace, copy_of
-from tests.train.parts import free_ports
+from tests.ports import free_ports
 from tests.train.team import Member, Team, member
 from train.travel.history import INTENT, LIVE
 from train.travel.ledger import DEPLOYMENT, PROMOTION, REGISTRATION, ROLLBACK

@@ -8,7 +8,8 @@ import httpx
 
 from tests.conftest import REPOSITORY, Workspace
 from tests.github.tree import dry_run
-from tests.train.parts import free_ports, running, wait
+from tests.ports import free_ports
+from tests.train.parts import running, wait
 
 
 def test_the_pages_open_on_the_embedded_store(chain_copy: Workspace, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import socket
 import subprocess
 import sys
 import threading
@@ -13,6 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import httpx
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from tests.ports import free_port
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 BREAKS = """
@@ -130,8 +131,7 @@ def test_what_breaks_is_reported_without_what_was_asked(chain, golden, collector
         "SENTRY_DSN": f"http://key@127.0.0.1:{collector.port}/1", "BUNDLE": str(chain.root / "build/model"),
         "PORT": "0", "READY_FILE": str(tmp_path / "ready"), "PYTHONPATH": str(chain.root), "PATH": "",
     }  # fmt: skip
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        environment["PORT"] = str(taken.getsockname()[1])
+    environment["PORT"] = str(free_port())
     process = subprocess.Popen([sys.executable, script], env=environment, cwd=chain.root, stderr=subprocess.PIPE)
     try:
         for _ in range(600):
