@@ -5,13 +5,14 @@ import time
 
 import pytest
 
-from infra import bundle, machine
+from infra import bundle, machine, process
 from infra.trial import Trial
 from serve import smoke
 from serve.bundle import seal
 from tests.infra.cluster import real
 
 FIGURES = pytest.StashKey[list]()
+STABLE = [("stable", "1")] * 2
 
 
 def pytest_terminal_summary(terminalreporter, config):
@@ -73,8 +74,9 @@ def deployed(cluster, make_real_bundle, monkeypatch, request):
             rows.append((done, happened, told, sum(failures.values()), f"{seconds:.1f}"))
 
     one = make_real_bundle(1)
-    if cluster.pods() != [("stable", "1")] * 2:
+    if cluster.pods() != STABLE:
         Deployed.bring(one)
+        assert process.wait(lambda: cluster.pods() == STABLE, 60)  # the second pod is the autoscaler's to start
     Deployed.one = one
     return Deployed
 

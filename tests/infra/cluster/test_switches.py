@@ -7,11 +7,11 @@ import pytest
 
 from infra import machine, process
 from infra.kube.track import Track
+from tests.infra.cluster.conftest import STABLE
 from tests.infra.cluster.real import SPACE
 from validation.script import ROOT
 
 pytestmark = pytest.mark.cluster
-STABLE = [("stable", "1")] * 2
 SLEEPS = ('ENTRYPOINT ["python", "-c", "import time; time.sleep(9999)"]',)  # it runs, and never listens
 CHANGE = "open('/bundle/service.json', 'a').write(' ')"  # its digest is another one then
 BROKEN = ("USER 0", f'RUN ["python", "-c", "{CHANGE}"]', "USER 10001:10001")
