@@ -19,7 +19,7 @@ PAGES = 30  # of a hundred
 TRANSIENT = (429, 500, 502, 503, 504)
 
 
-class Forbidden(Exception):
+class Forbidden(OutsideError):
     """The token may not do this."""
 
 

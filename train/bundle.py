@@ -17,8 +17,7 @@ import pyarrow
 import pyarrow.parquet
 from sklearn.pipeline import Pipeline
 
-from serve.bulk.trees import FILE, Trees
-from serve.bulk.ways import by_trees
+from serve.bulk.trees import FILE, Trees, by_trees
 from serve.bundle import seal
 from serve.model import Model
 from serve.words import ONNX, SKOPS
@@ -101,7 +100,7 @@ def seal_model(folder: Path, pipeline: Pipeline, parts: Parts, config: Config) -
 def write_trees(file: Path, graph: bytes, model: Model, seen: Sequence[Mapping[str, npt.NDArray[Any]]]) -> None:
     """Write the trees of a graph, where it has that form and they give on all rows `seen` what it gives, bit by bit."""
     try:
-        file.write_bytes(trees_of(graph, [spec["name"] for spec in model.inputs]))
+        file.write_bytes(trees_of(graph))
         trees = Trees(file, model.inputs)
         if not all(np.array_equal(by_trees(trees, model, columns), model.outputs(columns)) for columns in seen):
             file.unlink()

@@ -42,14 +42,12 @@ class Ensemble:
         return padded
 
 
-def trees_of(content: bytes, inputs: Sequence[str]) -> bytes:
-    """Write the trees of a graph that takes these inputs; the same graph gives the same bytes.
+def trees_of(content: bytes) -> bytes:
+    """Write the trees of a graph with an input a column; the same graph gives the same bytes.
 
     Raises NoTreesError when it is no ensemble of small trees behind one-hot columns.
     """
     graph = onnx.load_from_string(content).graph
-    if len(graph.input) != len(inputs):
-        raise NoTreesError("the graph takes other inputs than the contract lists")
     steps = Steps(graph)
     last = steps.makers.get(graph.output[-1].name)
     while last is not None and last.op_type == "Identity":

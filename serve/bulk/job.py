@@ -20,9 +20,7 @@ from serve.bulk.source import CHUNK, Source, find
 from serve.bulk.writing import writer
 from serve.loaded import Bundle
 
-SWITCH = (
-    0.0002  # seconds until a thread that comes back from numpy may have the interpreter; all of them are short in it
-)
+SWITCH = 0.0002  # seconds that a thread back from numpy waits for the interpreter at most; all are short in it
 WAITING = 2  # chunks a thread that are read and not yet written: enough that none idles
 
 

@@ -26,7 +26,7 @@ import pyarrow.compute
 from serve.bulk.arrays import from_numpy, to_numpy
 from serve.bulk.columns import ALL, LEAVES, Places, column_of, shared, together
 from serve.bundle import BundleError
-from serve.model import Outputs
+from serve.model import Model, Outputs
 
 FILE = "trees.npz"  # beside model.onnx; a model that is no ensemble of small trees has none
 EXPONENT = {32: (23, 127, "float32"), 64: (52, 1023, "float64")}  # where a float holds the place of a lone bit
@@ -138,6 +138,12 @@ class Trees:
                 np.add.reduce(found[first:last], axis=0, out=made[place])
             else:  # reduce would add up what lies in one line in pairs
                 made[place] = np.add.accumulate(found[first:last], axis=0)[-1]
+
+
+def by_trees(trees: Trees, model: Model, columns: Mapping[str, Sequence[Any] | npt.NDArray[Any]]) -> Outputs:
+    """Score columns by the trees of a model; takes and returns what `Model.outputs` does."""
+    names = [spec["name"] for spec in model.inputs]
+    return trees.outputs([trees.places(at, model.tensor(columns[name], at)) for at, name in enumerate(names)])
 
 
 @dataclass(frozen=True)

@@ -202,3 +202,11 @@ def test_the_token_follows_no_redirect(forge, report, monkeypatch) -> None:
     """Another host never sees it."""
     monkeypatch.setattr(forge, "answer", lambda *_: (302, {"message": "elsewhere"}))
     assert run(report()) == 3
+
+
+def test_what_the_repository_has_switched_off_is_a_sentence(forge, report, capsys) -> None:
+    """A status that says so for good is the outside's, wherever it comes."""
+    forge.failing = {"GET": [410]}
+    assert run(report()) == 3
+    assert "switched off (status 410)" in capsys.readouterr().err
+    assert [] == forge.comments

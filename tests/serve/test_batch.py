@@ -83,22 +83,25 @@ def test_what_has_no_trees_is_scored_by_what_serves_it(score, bundle, frame, cha
     assert by_trees.drop_columns("model_digest") == by_graph.drop_columns("model_digest")
 
 
-@pytest.mark.parametrize("damage", ["another leaf", "no archive"])
+@pytest.mark.parametrize("damage", ["another leaf", "another kind of output", "no archive"])
 def test_trees_that_are_not_the_models_score_nothing(score, frame, chain, tmp_path, damage) -> None:
     """Though somebody sealed them: they give the golden rows other outputs, or cannot be read."""
     shutil.copytree(chain.root / "build/model", tmp_path / "bundle")
     file = tmp_path / "bundle/model/trees.npz"
-    if damage == "another leaf":
+    if damage != "no archive":
         with np.load(file) as held:
             parts = {name: held[name] for name in held.files}
-        parts["leaves"][:, 0] += 0.5
+        if damage == "another leaf":
+            parts["leaves"][:, 0] += 0.5
+        else:
+            parts["turn"] = np.array("NONE")
         np.savez(file, **parts)
     else:
         file.write_bytes(b"none")
     sealed(tmp_path / "bundle")
     code, output, _, told = score(frame.iloc[:10], "--bundle", str(tmp_path / "bundle"))
     assert (2, None) == (code, output)
-    said = "gives a golden row another output than at training" if "leaf" in damage else "cannot be read as trees"
+    said = "gives a golden row another output than at training" if "another" in damage else "cannot be read as trees"
     assert f"trees.npz {said}" in told.err
 
 

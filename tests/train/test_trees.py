@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import pandas as pd
 import pytest
@@ -112,7 +113,7 @@ def by_trees(trees: Trees, frame: pd.DataFrame, names: Sequence[str] = NAMES) ->
 def test_the_outputs_are_the_graphs_to_the_bit(tmp_path, estimator, labels, missing) -> None:
     """On rows that it was not fitted on, in blocks that do not divide them, with values that it never saw."""
     graph = fitted(estimator, rows(ROWS, 1, missing), labels)
-    (tmp_path / "trees.npz").write_bytes(trees_of(graph, NAMES))
+    (tmp_path / "trees.npz").write_bytes(trees_of(graph))
     trees = Trees(tmp_path / "trees.npz", INPUTS)
     for count in (20_011, 1_001, 7, 3, 2, 1):
         frame = rows(count, count, missing, unseen=True)
@@ -130,7 +131,7 @@ def test_the_outputs_are_the_graphs_to_the_bit(tmp_path, estimator, labels, miss
 def test_any_mix_of_columns(tmp_path, names) -> None:
     """The converter writes one column of a kind in another way than several."""
     graph = fitted(HistGradientBoostingClassifier(max_iter=20), rows(ROWS, 1), 2, names=names)
-    (tmp_path / "trees.npz").write_bytes(trees_of(graph, names))
+    (tmp_path / "trees.npz").write_bytes(trees_of(graph))
     trees = Trees(tmp_path / "trees.npz", [INPUTS[NAMES.index(name)] for name in names])
     frame = rows(3_001, 2, unseen=True)
     assert np.array_equal(by_graph(graph, frame, names), by_trees(trees, frame, names))
@@ -139,7 +140,7 @@ def test_any_mix_of_columns(tmp_path, names) -> None:
 def test_a_number_on_a_bound_goes_where_the_graph_sends_it(tmp_path) -> None:
     """And so do the numbers next to it, and the contract's limits."""
     graph = fitted(HistGradientBoostingClassifier(max_iter=20), rows(ROWS, 1), 2)
-    (tmp_path / "trees.npz").write_bytes(trees_of(graph, NAMES))
+    (tmp_path / "trees.npz").write_bytes(trees_of(graph))
     trees = Trees(tmp_path / "trees.npz", INPUTS)
     bounds = np.load(tmp_path / "trees.npz")
     for at, name in ((0, "share"), (2, "count"), (3, "cents")):
@@ -155,7 +156,7 @@ def test_a_number_on_a_bound_goes_where_the_graph_sends_it(tmp_path) -> None:
 def test_threads_share_what_they_work_in_and_nothing_else(tmp_path) -> None:
     """As batch scores chunks: many at once, each of its own size."""
     graph = fitted(HistGradientBoostingClassifier(max_iter=30), rows(ROWS, 1), 2)
-    (tmp_path / "trees.npz").write_bytes(trees_of(graph, NAMES))
+    (tmp_path / "trees.npz").write_bytes(trees_of(graph))
     trees = Trees(tmp_path / "trees.npz", INPUTS)
     frames = [rows(500 + 37 * number, number, unseen=True) for number in range(40)]
     with ThreadPoolExecutor(8) as pool:
@@ -166,7 +167,7 @@ def test_threads_share_what_they_work_in_and_nothing_else(tmp_path) -> None:
 def test_the_same_graph_gives_the_same_bytes() -> None:
     """They are sealed with the model, whose digest is its identity."""
     graph = fitted(HistGradientBoostingClassifier(max_iter=3), rows(ROWS, 1), 2)
-    assert trees_of(graph, NAMES) == trees_of(graph, NAMES)
+    assert trees_of(graph) == trees_of(graph)
 
 
 @pytest.mark.parametrize(
@@ -183,21 +184,53 @@ def test_what_is_no_ensemble_of_small_trees_says_why(estimator, scaled, reason) 
     """Batches of it are scored by onnxruntime."""
     graph = fitted(estimator, rows(ROWS, 1, missing=False), 2, scaled)
     with pytest.raises(NoTreesError, match=reason):
-        trees_of(graph, NAMES)
+        trees_of(graph)
+
+
+def changed(graph: bytes, **attributes: object) -> bytes:
+    """Write other attributes into the trees of a graph: values, or functions of those that are there."""
+    model = onnx.load_from_string(graph)
+    trees = next(node for node in model.graph.node if node.op_type.startswith("TreeEnsemble"))
+    given = {one.name: onnx.helper.get_attribute_value(one) for one in trees.attribute}
+    for name, value in attributes.items():
+        given[name] = value(given[name]) if callable(value) else value
+    del trees.attribute[:]
+    trees.attribute.extend(onnx.helper.make_attribute(name, value) for name, value in given.items())
+    return bytes(model.SerializeToString())
+
+
+@pytest.mark.parametrize(
+    ("attributes", "reason"),
+    [
+        ({"aggregate_function": "AVERAGE"}, "the trees are averaged"),
+        ({"post_transform": "PROBIT"}, "what turns sums into outputs is PROBIT"),
+        ({"base_values": [0.0, 1.0]}, "2 base values for 1 sums"),
+        ({"nodes_modes": lambda modes: [mode.replace(b"LEQ", b"LT") for mode in modes]}, "compares by BRANCH_LT"),
+        ({"nodes_values": lambda values: [value + 9 for value in values]}, "a split on a category divides nothing"),
+        ({"class_ids": lambda ids: [0, 1, *ids[2:]]}, "a tree has several outputs"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else None,
+)
+def test_what_trees_may_be_besides_says_why(attributes, reason) -> None:
+    """No converter of ours writes these; another one may."""
+    graph = fitted(HistGradientBoostingClassifier(max_iter=3), rows(ROWS, 1), 2)
+    trees_of(changed(graph))
+    with pytest.raises(NoTreesError, match=reason):
+        trees_of(changed(graph, **attributes))
 
 
 def test_tables_that_would_be_too_large_are_none(monkeypatch) -> None:
     """As of a category with very many values."""
     monkeypatch.setattr("train.trees.LARGEST", 100)
     with pytest.raises(NoTreesError, match="its tables would hold 0 MB, more than 0"):
-        trees_of(fitted(HistGradientBoostingClassifier(max_iter=3), rows(ROWS, 1), 2), NAMES)
+        trees_of(fitted(HistGradientBoostingClassifier(max_iter=3), rows(ROWS, 1), 2))
 
 
 @pytest.mark.parametrize("content", [b"", b"no archive", "cut", "a part is missing"])
 def test_a_file_that_is_none_is_told(tmp_path: Path, content: bytes | str) -> None:
     """By its name."""
     file = tmp_path / "trees.npz"
-    whole = trees_of(fitted(HistGradientBoostingClassifier(max_iter=2), rows(ROWS, 1), 2), NAMES)
+    whole = trees_of(fitted(HistGradientBoostingClassifier(max_iter=2), rows(ROWS, 1), 2))
     file.write_bytes(whole)
     if content == "cut":
         file.write_bytes(whole[:-100])
@@ -218,8 +251,8 @@ def test_training_keeps_only_trees_that_give_what_the_graph_gives(chain, tmp_pat
     file = tmp_path / "trees.npz"
     columns = {spec["name"]: [row[spec["name"]] for row in model.golden_rows] for spec in model.inputs}
 
-    def one_bit_off(content: bytes, inputs: Sequence[str]) -> bytes:
-        with np.load(io.BytesIO(trees_of(content, inputs))) as held:
+    def one_bit_off(content: bytes) -> bytes:
+        with np.load(io.BytesIO(trees_of(content))) as held:
             parts = {name: held[name] for name in held.files}
         parts["leaves"] = np.nextafter(parts["leaves"], np.float32(1))
         changed = io.BytesIO()
