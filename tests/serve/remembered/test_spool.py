@@ -58,6 +58,19 @@ def test_what_the_privacy_list_does_not_name_is_nowhere(log, shipped, allowed) -
     assert {"age", "town"} & set(predictions.columns) == set(allowed)
 
 
+def test_turns_come_sooner_while_predictions_come_in(log, monkeypatch) -> None:
+    """Without being woken: a turn holds the interpreter for as long as there are rows in it."""
+    monkeypatch.setattr(spools, "TICK", 600.0)
+    made = log()
+    made.spool.start()
+    made.predict(rows=1)
+    assert "" == made.spool.tell(["r1:0"], ["no"]).result(timeout=20)  # feedback wakes it, the first time
+    assert 1 == made.count("predictions")
+    made.predict(rows=1)
+    until(lambda: made.count("predictions") == 2)
+    made.spool.close()
+
+
 def test_a_share_of_none_keeps_feedback_alone(log, shipped) -> None:
     """Rate 0 logs no prediction; the outcome of one that was not logged is kept all the same."""
     made = log(rate=0.0)
