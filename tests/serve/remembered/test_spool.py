@@ -68,6 +68,7 @@ def test_turns_come_sooner_while_predictions_come_in(log, monkeypatch) -> None:
     assert 1 == made.count("predictions")
     made.predict(rows=1)
     until(lambda: made.count("predictions") == 2)
+    assert [1, 0] == [made.count("feedback"), made.count("queued")]  # nothing else woke it
     made.spool.close()
 
 
