@@ -65,7 +65,7 @@ def test_turns_come_sooner_while_predictions_come_in(log, monkeypatch) -> None:
     made.spool.start()
     made.predict(rows=1)
     assert "" == made.spool.tell(["r1:0"], ["no"]).result(timeout=20)  # feedback wakes it, the first time
-    assert 1 == made.count("predictions")
+    assert made.count("predictions") == 1
     made.predict(rows=1)
     until(lambda: made.count("predictions") == 2)
     assert [1, 0] == [made.count("feedback"), made.count("queued")]  # nothing else woke it
