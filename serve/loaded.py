@@ -11,6 +11,7 @@ from serve.rows import Rows
 from serve.runtime import NOTES
 from serve.seen.counts import Counts
 from serve.seen.layout import Layout
+from serve.trees.ways import Ways
 
 
 class Bundle:
@@ -33,12 +34,13 @@ class Bundle:
         differs = self.model.differs_from_golden()
         if differs:
             raise BundleError(f"{folder}: {differs}")
+        self.ways = Ways(self.model)
         # not parsed: it is for the page, which comes after readiness; a bundle exported before it had one has none
         self.page = (folder / PAGE).read_bytes() if (folder / PAGE).is_file() else b"null"
         self.rows = Rows(self.model.inputs, self.limits["max_rows"])
         drift = read_json(folder / "model" / "drift.json")
         self.name, self.version = str(self.release["model"]), int(self.release["model_version"])
-        layout = Layout(self.model.inputs, self.model.target, drift, KINDS)
+        layout = Layout(self.model.inputs, self.model.target, drift, KINDS, self.ways.texts)
         self.counts: Counts = Counts(layout, workers, before.counts if before else None)
         self.loaded = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 

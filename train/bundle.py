@@ -1,9 +1,9 @@
 """Seal a fitted pipeline into the folder that is the model: its digest is the model's identity.
 
 The folder holds neither version nor run: model.onnx or model.skops, contract.json (what goes in, what comes out),
-trees.npz (where the graph is small trees, the same for batches), golden.json (rows made up from the contract, with the
-outputs of service and pipeline), drift.json (binned counts of the training rows) and outputs.parquet (what the pipeline
-gave on every test row, as it is and altered; it stays in the registry, it is never shipped).
+trees.npz (where the graph is small trees, the same for many rows), golden.json (rows made up from the contract, with
+the outputs of service and pipeline), drift.json (binned counts of the training rows) and outputs.parquet (what the
+pipeline gave on every test row, as it is and altered; it stays in the registry, it is never shipped).
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,9 +17,9 @@ import pyarrow
 import pyarrow.parquet
 from sklearn.pipeline import Pipeline
 
-from serve.bulk.trees import FILE, Trees, by_trees
 from serve.bundle import seal
 from serve.model import Model
+from serve.trees.ensemble import FILE, Trees
 from serve.words import ONNX, SKOPS
 from train.data import Parts, as_columns, model_inputs
 from train.edges import altered, golden_rows
@@ -102,11 +102,13 @@ def write_trees(file: Path, graph: bytes, model: Model, seen: Sequence[Mapping[s
     try:
         file.write_bytes(trees_of(graph))
         trees = Trees(file, model.inputs)
-        if not all(np.array_equal(by_trees(trees, model, columns), model.outputs(columns)) for columns in seen):
+        names = [spec["name"] for spec in model.inputs]
+        pairs = ((trees.score([columns[name] for name in names]), model.outputs(columns)) for columns in seen)
+        if not all(np.array_equal(scored, expected) for scored, expected in pairs):
             file.unlink()
             raise NoTreesError("as trees it gives other outputs")
     except NoTreesError as reason:
-        log(f"batches are scored by onnxruntime, not by trees, which would be several times faster: {reason}")
+        log(f"many rows are scored by onnxruntime, not by trees, which would be several times faster: {reason}")
 
 
 def prove(model: Model, served: npt.NDArray[Any], fitted: npt.NDArray[Any], where: str, config: Config) -> None:

@@ -1,6 +1,6 @@
-"""The trees of a graph as bit vectors, for batches: where a graph is an ensemble of small trees behind one-hot columns.
+"""The trees of a graph as bit vectors, for many rows: where it is an ensemble of small trees behind one-hot columns.
 
-What else a graph holds is told as the reason why it has no such form; `serve/bulk/trees.py` reads and scores it.
+What else a graph holds is told as the reason why it has no such form; `serve/trees/ensemble.py` reads and scores it.
 """
 
 import io
@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
-from serve.bulk.columns import LEAVES
-from serve.bulk.trees import TURNS
+from serve.trees.columns import LEAVES
+from serve.trees.ensemble import TURNS
 from train.steps import Feature, NoTreesError, Steps, attributes
 
 REGRESSOR = "TreeEnsembleRegressor"

@@ -7,7 +7,6 @@ but its counts. Until they are counted, at most PENDING_ROWS rows (or one batch 
 import mmap
 import threading
 import time
-from collections import Counter
 from collections.abc import Sequence
 from itertools import chain
 from typing import Any
@@ -15,15 +14,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from serve.coded import Codes
 from serve.rows import Values
-from serve.seen.layout import LOG, PROTOCOLS, RELOADS, SECONDS, STATUSES, Column, Layout
-from serve.words import folded
+from serve.seen.layout import LOG, PROTOCOLS, RELOADS, SECONDS, STATUSES, Layout
 
 PENDING_TIMES = 512  # some 0.4 ms of counting between replies where each is of one row: more is felt by whoever waits
 PENDING_ROWS = 2048  # about a millisecond, and fewer requests: to count fewer rows at once costs more a row
 
 Cells = npt.NDArray[np.float64]
-Batch = tuple[npt.NDArray[np.float32], Values, npt.NDArray[Any]]  # as `Counts.later` takes it
+Batch = tuple[npt.NDArray[np.float32], Values, npt.NDArray[Any], Sequence[Codes] | None]  # as `later` takes it
 
 
 class Counts:
@@ -91,10 +90,19 @@ class Counts:
         """Count a reload, `done` or `refused`: one process does it for all workers, in the first one's cell."""
         self._cells[self.layout.reloads + RELOADS.index(outcome)] += 1
 
-    def later(self, numbers: npt.NDArray[np.float32], columns: Values, outputs: npt.NDArray[Any]) -> None:
-        """Keep what was scored until it is counted: the block of `Model.numbers`, all columns, and the outputs."""
+    def later(
+        self,
+        numbers: npt.NDArray[np.float32],
+        columns: Values,
+        outputs: npt.NDArray[Any],
+        codes: Sequence[Codes] | None = None,
+    ) -> None:
+        """Keep what was scored until it is counted: the block of `Model.numbers`, all columns, and the outputs.
+
+        `codes` are those of the categories among the columns, where they are known already.
+        """
         with self._lock:
-            self._pending.append((numbers, columns, outputs))
+            self._pending.append((numbers, columns, outputs, codes))
             self._rows += len(outputs)
 
     @property
@@ -126,8 +134,11 @@ class Counts:
 
     def _add_rows(self, pending: list[Batch]) -> None:
         layout, mine = self.layout, self._mine
-        outputs = np.concatenate([each for _, _, each in pending])
-        numbers = iter(np.concatenate([each for each, _, _ in pending], axis=1))
+        outputs = np.concatenate([each for _, _, each, _ in pending])
+        numbers = iter(np.concatenate([each for each, *_ in pending], axis=1))
+        told = [(columns, len(each)) for _, columns, each, codes in pending if codes is None]
+        coded = zip(*[codes for *_, codes in pending if codes is not None], strict=True)
+        rows = sum(count for _, count in told)
         self._ours[layout.rows] += len(outputs)
         for place, column in enumerate(layout.columns):
             if column.number:
@@ -135,9 +146,12 @@ class Counts:
                 present = values[~np.isnan(values)]
                 mine[column.missing] += len(values) - len(present)
                 mine[column.start : column.missing] += _binned(present, column.edges, "right")
-            else:
-                told = chain.from_iterable(columns[place] for _, columns, _ in pending)
-                self._add_categories(column, Counter(told))
+            elif column.texts:
+                values = chain.from_iterable(columns[place] for columns, _ in told)
+                codes = np.concatenate([column.texts.codes(values, rows), *next(coded, ())])
+                counted = np.bincount(codes, minlength=len(column.cells))
+                np.add.at(mine, column.cells, counted)
+                mine[column.unseen] += counted[column.unseen_codes].sum()
         scores = outputs[:, -1]
         inner = layout.output_edges[1:-1]
         mine[layout.outputs : layout.outputs_sum] += _binned(scores, inner, "left")
@@ -145,18 +159,6 @@ class Counts:
         if layout.labels:
             chosen = np.bincount(np.argmax(outputs, axis=1), minlength=len(layout.labels))
             mine[layout.chosen : layout.chosen + len(layout.labels)] += chosen
-
-    def _add_categories(self, column: Column, counted: "Counter[str | None]") -> None:
-        mine = self._mine
-        for value, count in counted.items():
-            if value is None:
-                mine[column.missing] += count
-                continue
-            if column.spellings:
-                value = column.spellings.get(folded(value), value)
-            mine[column.place.get(value, column.other)] += count
-            if value not in column.declared:
-                mine[column.unseen] += count
 
 
 def _shared(workers: int, cells: int) -> Cells:

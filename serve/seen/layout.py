@@ -7,7 +7,9 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
-from serve.words import spellings
+import numpy as np
+
+from serve.coded import Texts, texts_of
 
 STATUSES = (200, 400, 401, 403, 404, 405, 413, 415, 422, 429, 500, 503)
 PROTOCOLS = ("predict", "mlflow", "vertex", "azure", "v2")
@@ -21,29 +23,40 @@ OTHER = "other"  # the bin of categories that are rare in training, or unseen
 
 
 class Column:
-    """The bins of one input: numbers by edge, categories by value, as training counted them."""
+    """The bins of one input: numbers by edge, categories by value, as training counted them.
 
-    def __init__(self, spec: dict[str, Any], reference: dict[str, Any], start: int) -> None:
+    A category has `texts`; `cells` are where each of its codes is counted, `unseen_codes` those that nobody declared.
+    """
+
+    def __init__(self, spec: dict[str, Any], reference: dict[str, Any], start: int, texts: Texts | None) -> None:
         self.name: str = spec["name"]
         self.number = spec["type"] == "number"
         self.edges: list[float] = reference["edges"] if self.number else []
         values = [] if self.number else [value for value in spec["values"] if value in reference["counts"]]
         self.bins = [*_intervals(self.edges)] if self.number else [*values, OTHER]
-        self.place = {value: start + place for place, value in enumerate(values)}
-        self.declared = frozenset(() if self.number else spec["values"])
-        self.spellings = spellings(spec["values"]) if spec.get("fold") else {}
         self.start = start
         self.other = start + len(self.bins) - 1
         self.missing = start + len(self.bins)
         self.unseen = self.missing + 1
         self.end = self.unseen + 1
+        self.texts = texts
+        if texts:
+            place = {value: start + place for place, value in enumerate(values)}
+            self.cells = np.array([*(place.get(text, self.other) for text in texts.values), self.missing, self.other])
+            self.unseen_codes = [code for code, text in enumerate(texts.values) if text not in spec["values"]]
+            self.unseen_codes.append(texts.others)
 
 
 class Layout:
-    """The cells of one worker."""
+    """The cells of one worker; `texts` are those by which categories are coded, in their order."""
 
     def __init__(
-        self, inputs: Sequence[dict[str, Any]], target: dict[str, Any], drift: dict[str, Any], kinds: Sequence[str]
+        self,
+        inputs: Sequence[dict[str, Any]],
+        target: dict[str, Any],
+        drift: dict[str, Any],
+        kinds: Sequence[str],
+        texts: Sequence[Texts] | None = None,
     ) -> None:
         self.in_flight = 0
         self.rows = 1
@@ -56,8 +69,10 @@ class Layout:
         self.log = self.errors + len(self.kinds)
         self.reloads = self.log + len(LOG)
         end = self.common = self.reloads + len(RELOADS)
+        coded = iter(texts_of(inputs) if texts is None else texts)
         for spec in inputs:
-            self.columns.append(Column(spec, drift["columns"][spec["name"]], end))
+            told = None if spec["type"] == "number" else next(coded)
+            self.columns.append(Column(spec, drift["columns"][spec["name"]], end, told))
             end = self.columns[-1].end
         self.labels = [str(label) for label in target["labels"]]
         self.chosen = end

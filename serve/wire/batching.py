@@ -12,9 +12,8 @@ from typing import Any
 
 import numpy.typing as npt
 
-from serve.model import Model
+from serve.loaded import Bundle
 from serve.rows import Values
-from serve.seen.counts import Counts
 from serve.wire.scored import Scored
 
 Place = tuple[Scored, int]  # where the rows of a request begin in their batch
@@ -28,8 +27,8 @@ log = logging.getLogger("serve.wire")
 class Batcher:
     """Scores rows on the event loop that it is used from."""
 
-    def __init__(self, model: Model, counts: Counts, log: Log | None = None) -> None:
-        self._model, self._counts, self._log = model, counts, log
+    def __init__(self, bundle: Bundle, log: Log | None = None) -> None:
+        self._model, self._ways, self._counts, self._log = bundle.model, bundle.ways, bundle.counts, log
         self._ones: Waiting = []
         self._many: Waiting = []
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -89,8 +88,8 @@ class Batcher:
     def scored(self, columns: Values, marks: Sequence[tuple[str, int]]) -> Scored:
         """Score columns at once, on whatever thread this is; `marks` tells the requests that they are of, in order."""
         numbers = self._model.numbers(columns)
-        outputs = self._model.run(self._model.tensors(numbers, columns))
-        self._counts.later(numbers, columns, outputs)
+        outputs, codes = self._ways.outputs(numbers, columns)
+        self._counts.later(numbers, columns, outputs, codes)
         if self._log is not None:
             self._log(columns, outputs, marks)
         return Scored(self._model, outputs)

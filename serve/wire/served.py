@@ -29,7 +29,7 @@ class Served:
         self.bundle, self.pages, self.counts, self.log = bundle, pages, bundle.counts, log
         self.limit = int(bundle.limits["max_body_bytes"])
         self.under_way = 0
-        self.batcher = Batcher(bundle.model, bundle.counts, log.later if log else None)
+        self.batcher = Batcher(bundle, log.later if log else None)
         templates = Templates(bundle.model.target)
         numbers = [spec["name"] for spec in bundle.model.inputs if spec["type"] == "number"]
         takers: dict[str, Protocol | Feedback] = {

@@ -70,7 +70,7 @@ def by_floor(bundle: Path, source: Path, output: Path, threads: int) -> Callable
     from serve.bulk import scoring, ways
     from serve.bulk.parts import Parts
     from serve.bulk.source import CHUNK
-    from serve.bulk.trees import FILE, Trees
+    from serve.trees.ensemble import FILE, Trees
 
     ready = by_batch(bundle, source, output, threads)
     Parts.keep = lambda _, number, scored, rejected: (scored, rejected)  # type: ignore[method-assign]

@@ -24,19 +24,19 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from serve.bulk.trees import Trees
 from serve.bundle import BundleError
 from serve.model import Model
+from serve.trees.ensemble import Trees
 from train.bundle import write_trees
 from train.steps import NoTreesError
 from train.trees import trees_of
 
 INPUTS = (
     {"name": "share", "type": "number", "low": -1e9, "high": 1e9, "integer": False},
-    {"name": "town", "type": "category"},
+    {"name": "town", "type": "category", "values": []},
     {"name": "count", "type": "number", "low": -3, "high": 40, "integer": True},
     {"name": "cents", "type": "number", "low": 0, "high": 10**9, "integer": True},
-    {"name": "kind", "type": "category"},
+    {"name": "kind", "type": "category", "values": []},
 )
 NAMES = [spec["name"] for spec in INPUTS]
 TEXTS = ["town", "kind"]
@@ -263,7 +263,5 @@ def test_training_keeps_only_trees_that_give_what_the_graph_gives(chain, tmp_pat
         monkeypatch.setattr("train.bundle.trees_of", one_bit_off)
     write_trees(file, graph, model, [columns])
     assert off != file.exists()
-    said = (
-        "batches are scored by onnxruntime, not by trees, which would be several times faster: as trees it gives other"
-    )
+    said = "many rows are scored by onnxruntime, not by trees, which would be several times faster: as trees it gives"
     assert off == (said in capsys.readouterr().err)

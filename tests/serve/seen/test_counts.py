@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from serve.coded import Texts
 from serve.refusal import KINDS
 from serve.seen.counts import Counts
 from serve.seen.exposition import exposition
@@ -72,6 +73,29 @@ def test_one_by_one_is_as_together() -> None:
     for row in range(4):
         scored(alone, [[column[row]] for column in COLUMNS], OUTPUTS[row : row + 1])
     assert np.allclose(together.total(), alone.total())
+
+
+def test_codes_that_are_known_already_are_counted_as_the_texts_are() -> None:
+    """In whatever order batches with and without them come in."""
+    plain, coded = made(), made()
+    texts = [column.texts for column in coded.layout.columns if column.texts]
+    for some in (slice(0, 1), slice(1, 3), slice(3, 4), slice(0, 4)):
+        columns = [column[some] for column in COLUMNS]
+        scored(plain, columns, OUTPUTS[some])
+        rows = len(columns[0])
+        codes = [known.codes(column, rows) for known, column in zip(texts, columns[1:], strict=True)]
+        numbers = np.array(columns[:1], dtype="float32")
+        coded.later(numbers, columns, OUTPUTS[some], codes if rows > 1 else None)
+    assert np.array_equal(plain.total(), coded.total())
+
+
+def test_a_text_that_only_the_model_knows_is_unseen_all_the_same() -> None:
+    """The contract did not declare it, though the training rows had it."""
+    texts = [Texts(INPUTS[1], ["never seen"]), Texts(INPUTS[2])]
+    told, plain = Counts(Layout(INPUTS, TARGET, DRIFT, KINDS, texts)), made()
+    for counts in (told, plain):
+        scored(counts, COLUMNS, OUTPUTS)
+    assert np.array_equal(plain.total(), told.total())
 
 
 def test_workers_are_added_up_and_a_dead_one_has_nothing_in_flight() -> None:

@@ -10,6 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from schemathesis import checks
 
+from serve.trees.ways import MANY
+
 CHECKED = [
     checks.not_a_server_error,
     checks.status_code_conformance,
@@ -42,7 +44,7 @@ def client(service):
 @given(data=st.data())
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_legal_row_is_answered_as_the_model_gives(client, bundle, data) -> None:
-    """Alone, as records, as columns and as tensors: the same float32, whatever the order of the keys."""
+    """Alone, as records, as columns, as tensors and among many: the same float32, whatever the order of the keys."""
     inputs = bundle.model.inputs
     rows = data.draw(st.lists(st.fixed_dictionaries({s["name"]: values(s) for s in inputs}), min_size=1, max_size=5))
     columns = {name: [row[name] for row in rows] for name in bundle.rows.names}
@@ -54,6 +56,8 @@ def test_any_legal_row_is_answered_as_the_model_gives(client, bundle, data) -> N
     assert [bundle.model.labels[place] for place in bundle.model.choices(outputs)] == [row["label"] for row in alone]
     for body in ({"records": turned}, {"columns": columns}):
         assert alone == client.post("/predict", json=body).json()["predictions"]
+    # from so many rows on trees score them, where the model has some
+    assert alone * MANY == client.post("/predict", json={"records": turned * MANY}).json()["predictions"]
     tensors = [
         {"name": s["name"], "shape": [len(rows)], "datatype": "FP64" if s["type"] == "number" else "BYTES",
          "data": columns[s["name"]]}

@@ -11,7 +11,6 @@ lock.
 """
 
 import json
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,32 +19,25 @@ from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute
 
-from serve.bulk.arrays import from_numpy, to_numpy
-from serve.bulk.columns import ALL, LEAVES, Places, column_of, shared, together
 from serve.bundle import BundleError
-from serve.model import Model, Outputs
+from serve.coded import Codes, Texts
+from serve.model import Outputs
+from serve.trees.columns import ALL, LEAVES, Category, Places, column_of, shared, together
+from serve.trees.powers import exp
 
 FILE = "trees.npz"  # beside model.onnx; a model that is no ensemble of small trees has none
 EXPONENT = {32: (23, 127, "float32"), 64: (52, 1023, "float64")}  # where a float holds the place of a lone bit
 BLOCK = 400_000  # bytes of one line a row: some 1,000 rows of a hundred trees, what a core keeps near
 
 
-def _exp(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Raise e to powers by the C library, as onnxruntime does: numpy's own way differs in the last bit now and then."""
-    powers = pyarrow.compute.exp(from_numpy(values.ravel(), pa.float32()))
-    return to_numpy(powers, "float32", math.nan).reshape(values.shape)
-
-
 def _logistic(sums: Outputs) -> Outputs:
-    low = 1 / (1 + _exp(-np.abs(sums[0])))
+    low = 1 / (1 + exp(-np.abs(sums[0])))
     return np.stack([np.where(sums[0] > 0, 1 - low, low), np.where(sums[0] < 0, 1 - low, low)])
 
 
 def _softmax(sums: Outputs) -> Outputs:
-    powers = _exp(sums - sums.max(axis=0))
+    powers = exp(sums - sums.max(axis=0))
     shares: Outputs = powers / np.add.reduce(powers, axis=0)
     return shares
 
@@ -69,6 +61,7 @@ class Trees:
             with np.load(file, allow_pickle=False) as held:
                 parts = {name: held[name] for name in held.files}
             self._leaves, self._adds_to, self._base = parts["leaves"], parts["adds_to"], parts["base"]
+            self._flat = self._leaves.ravel()
             self._turned = TURNS[str(parts["turn"])]
             values = {int(at): known for at, known in json.loads(str(parts["values"])).items()}
             self._columns = [column_of(at, spec, parts, values.get(at, ())) for at, spec in enumerate(inputs)]
@@ -77,12 +70,29 @@ class Trees:
         self._idle: list[_Work] = []  # of threads that are done with it
         self._shared = shared([column for column in self._columns if column.asked])
 
-    def places(self, column: int, tensor: npt.NDArray[Any]) -> Places:
-        """Place the values of a column, a tensor of `Model.tensor`, between the bounds of its splits; shape (rows,)."""
-        return self._columns[column].places(tensor.reshape(-1))
+    def places(self, column: int, values: Sequence[Any] | npt.NDArray[Any]) -> Places:
+        """Place the values of a column, None and NaN are missing, between the bounds of its splits; shape (rows,)."""
+        return self._columns[column].places(values)
+
+    @property
+    def texts(self) -> list[Texts]:
+        """What the trees know of each category, in the order of the inputs."""
+        return [column.texts for column in self._columns if isinstance(column, Category)]
+
+    def coded(self, numbers: npt.NDArray[np.float32], codes: Sequence[Codes]) -> Outputs:
+        """Score the block of `Model.numbers`, with the codes by `texts` of each category; as `score`."""
+        told, block = iter(codes), iter(numbers)
+        return self.outputs([
+            column.coded(next(told)) if isinstance(column, Category) else column.places(next(block))
+            for column in self._columns
+        ])  # fmt: skip
+
+    def score(self, columns: Sequence[Sequence[Any] | npt.NDArray[Any]]) -> Outputs:
+        """Score columns in the order of the inputs; returns what `Model.run` returns."""
+        return self.outputs([self.places(at, values) for at, values in enumerate(columns)])
 
     def outputs(self, places: Sequence[Places]) -> Outputs:
-        """Score rows by the places of their values, a column each; returns what `Model.run` returns."""
+        """Score rows by the places of their values, a column each, as `score` does."""
         tables = [(table, together(places, columns)) for columns, table in self._shared]
         rows = len(places[0])
         made = np.empty((len(self._base), rows), "float32")
@@ -120,7 +130,7 @@ class Trees:
             left.fill(ALL[bits])
         for number, (table, places) in enumerate(tables):
             # 'clip', since out= is slow in any other mode: all places are in the table
-            np.take(table, places[block], axis=0, out=line if number else left, mode="clip")
+            table.take(places[block], axis=0, out=line if number else left, mode="clip")
             if number:
                 np.bitwise_and(left, line, out=left)
         np.negative(left, out=line)
@@ -131,19 +141,13 @@ class Trees:
         np.add(line, work.first[:rows], out=line)
         places, found = work.places[:, :rows], work.found[:, :rows]
         np.copyto(places, line.T)
-        np.take(self._leaves.ravel(), places, out=found, mode="clip")
+        self._flat.take(places, out=found, mode="clip")
         for place in range(len(made)):
             first, last = np.searchsorted(self._adds_to, (place, place + 1))
             if rows > 1:
                 np.add.reduce(found[first:last], axis=0, out=made[place])
             else:  # reduce would add up what lies in one line in pairs
                 made[place] = np.add.accumulate(found[first:last], axis=0)[-1]
-
-
-def by_trees(trees: Trees, model: Model, columns: Mapping[str, Sequence[Any] | npt.NDArray[Any]]) -> Outputs:
-    """Score columns by the trees of a model; takes and returns what `Model.outputs` does."""
-    names = [spec["name"] for spec in model.inputs]
-    return trees.outputs([trees.places(at, model.tensor(columns[name], at)) for at, name in enumerate(names)])
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from serve.coded import Codes, Texts
+from serve.words import MISSING
+
 LEAVES = {32: "int32", 64: "int64"}  # bits of a number by the leaves a tree has at most, one more; the sign stays out
 ALL = {bits: (1 << (bits - 1)) - 1 for bits in LEAVES}
 SHARED = 700  # lines of a table that columns share; with more of them it leaves the cache
 COUNTED = 1 << 17  # whole numbers that a table of places may hold; a wider range is searched
+EXACT = 1 << 24  # whole numbers up to here are float32
 Places = npt.NDArray[np.intp]
 
 
@@ -21,28 +25,36 @@ class Column(ABC):
 
     def __init__(self, at: int, table: npt.NDArray[Any], splits: int) -> None:
         self.at, self.asked = at, splits > 0
-        # each line once: where no tree asks for a category, it has the line of those never seen
-        self.table, lines = np.unique(table, axis=0, return_inverse=True)
-        self._lines: Places = lines.astype("intp").reshape(-1)
+        # Each line once: where no tree asks for a category, it has the line of those never seen. By hand, as the bounds
+        # of numbers: the first np.unique of a process loads numpy.ma, which takes longer than all else here
+        found: dict[bytes, int] = {}
+        lines = [found.setdefault(line.tobytes(), len(found)) for line in table]
+        self.table = np.frombuffer(b"".join(found), table.dtype).reshape(-1, table.shape[1])
+        self._lines: Places = np.array(lines, dtype="intp")
 
     @abstractmethod
-    def places(self, values: npt.NDArray[Any]) -> Places:
-        """Find the line of each value, shape (rows,)."""
+    def places(self, values: Sequence[Any] | npt.NDArray[Any]) -> Places:
+        """Find the line of each value, shape (rows,); None and NaN are missing."""
 
 
 class Category(Column):
-    """A column of texts; `known` are those that the trees may ask for, the last line is of all others."""
+    """A column of texts; `known` are those that the trees may ask for, as the model is told them."""
 
-    def __init__(self, at: int, known: Sequence[str], splits: "Splits") -> None:
-        self._known = {value: number for number, value in enumerate(known)}
+    def __init__(self, at: int, texts: Texts, known: Sequence[str], splits: "Splits") -> None:
         table = splits.table(len(known) + 1)
         np.bitwise_and.at(table, (splits.bound.astype("intp"), splits.tree), splits.mask)
         super().__init__(at, table, len(splits.tree))
+        self.texts, rows = texts, {text: row for row, text in enumerate(known)}
+        asked = [rows.get(text, len(known)) for text in (*texts.values, MISSING)]
+        self._coded: Places = self._lines[[*asked, len(known)]]
 
-    def places(self, values: npt.NDArray[Any]) -> Places:
+    def places(self, values: Sequence[str | None] | npt.NDArray[Any]) -> Places:
         """Find the lines of texts."""
-        numbers = np.array([self._known.get(value, len(self._known)) for value in values], dtype="intp")
-        return np.asarray(self._lines[numbers])
+        return self.coded(self.texts.codes(values, len(values)))
+
+    def coded(self, codes: Codes) -> Places:
+        """Find the lines of texts by their codes."""
+        return self._coded.take(codes)
 
 
 class Number(Column):
@@ -52,31 +64,33 @@ class Number(Column):
     """
 
     def __init__(self, at: int, whole: range | None, splits: "Splits") -> None:
-        self._bounds = np.unique(splits.bound)
-        table = splits.table(len(self._bounds) + 2)
-        np.bitwise_and.at(table, (np.searchsorted(self._bounds, splits.bound) + 1, splits.tree), splits.mask)
+        bounds = np.array(sorted(set(splits.bound.tolist())), dtype="float32")
+        table = splits.table(len(bounds) + 2)
+        np.bitwise_and.at(table, (np.searchsorted(bounds, splits.bound) + 1, splits.tree), splits.mask)
         np.bitwise_and.accumulate(table[:-1], axis=0, out=table[:-1])
         right = ~splits.missing
         table[-1] = ALL[splits.bits]
         np.bitwise_and.at(table[-1], splits.tree[right], splits.mask[right])
         super().__init__(at, table, len(splits.tree))
-        self._whole = whole if whole and len(whole) <= COUNTED else None
-        if self._whole:
-            self._counted = self._found(np.array(self._whole, dtype="float64").astype("float32"))
+        self._bounds = np.append(bounds, np.float32(np.inf))  # NaN is sorted behind it, so its place is the last
+        self._before = float(whole.start - 1) if whole else None
+        if whole:
+            numbers = np.arange(whole.start - 1, whole.stop, dtype="float32")
+            numbers[0] = math.nan  # `fmax` turns a missing value into the number before the range
+            self._counted = self._found(numbers)
 
-    def places(self, values: npt.NDArray[Any]) -> Places:
-        """Find the lines of float32, NaN where missing; whole numbers lie in the contract's range."""
-        absent = np.isnan(values)
-        if self._whole:
-            counted = np.where(absent, self._whole.start, values).astype("int64") - self._whole.start
-            places: Places = self._counted.take(counted, mode="clip")
-        else:
-            places = self._found(values)
-        places[absent] = self._lines[-1]
+    def places(self, values: Sequence[float | None] | npt.NDArray[Any]) -> Places:
+        """Find the lines of numbers; whole ones lie in the contract's range."""
+        numbers = np.asarray(values, dtype="float32")
+        if self._before is None:
+            return self._found(numbers)
+        counted = np.fmax(numbers, self._before)
+        counted -= self._before
+        places: Places = self._counted.take(counted.astype("intp"), mode="clip")
         return places
 
     def _found(self, values: npt.NDArray[Any]) -> Places:
-        return np.asarray(self._lines[np.searchsorted(self._bounds, values)])
+        return self._lines.take(self._bounds.searchsorted(values))
 
 
 @dataclass(frozen=True)
@@ -108,9 +122,16 @@ def column_of(at: int, spec: Mapping[str, Any], parts: Mapping[str, Any], known:
     tree, mask, bound, missing = (parts[name][parts["column"] == at] for name in ("tree", "mask", "bound", "missing"))
     splits = Splits(tree.astype("intp"), mask.astype(LEAVES[bits]), bound, missing, trees, bits)
     if spec["type"] != "number":
-        return Category(at, known, splits)
-    whole = range(math.ceil(spec["low"]), math.floor(spec["high"]) + 1) if spec["integer"] else None
-    return Number(at, whole, splits)
+        return Category(at, Texts(spec, known), known, splits)
+    return Number(at, _counted(spec), splits)
+
+
+def _counted(spec: Mapping[str, Any]) -> range | None:
+    """Find the range of whole numbers whose places a table may hold: a small one, and all of it is float32."""
+    if not spec["integer"]:
+        return None
+    whole = range(math.ceil(spec["low"]), math.floor(spec["high"]) + 1)
+    return whole if 0 < len(whole) <= COUNTED and whole.start > -EXACT and whole.stop <= EXACT else None
 
 
 def shared(columns: Sequence[Column]) -> list[tuple[list[tuple[int, int]], npt.NDArray[Any]]]:
