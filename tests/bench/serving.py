@@ -32,6 +32,7 @@ from tests.bench.peers import peers
 
 CLIENTS = (1, 16, 64)
 MANY = 100  # rows of a larger request
+PAIRS = 3  # a round, of a second of such requests and one of bare calls: close together, so that both share a mood
 
 
 def say(what: str) -> None:
@@ -115,7 +116,7 @@ def main() -> int:
     golden = bundle.model.golden_rows
     hundred = [golden[place % len(golden)] for place in range(MANY)]
     many = json.dumps({"records": hundred}).encode()
-    starts, memory, found = [], [], {}
+    starts, memory, found, pairs = [], [], {}, []
     with ExitStack() as stack:
         for _ in range(3):
             with server([sys.executable, "-m", "serve.app"], "/readyz", BUNDLE=str(given.bundle)) as (_, _, took):
@@ -131,8 +132,10 @@ def main() -> int:
                     load = measured(url + one.path, process, one.body, clients, given.seconds, one.key)
                     found.setdefault((name, clients), []).append(load)
             url, process, _ = servers["gatehouse"]
-            found.setdefault("many", []).append(measured(url + "/predict", process, many, 16, given.seconds))
-            found.setdefault("bare", []).append(bare(bundle, hundred, given.seconds))
+            for _ in range(PAIRS):
+                load, cpu = measured(url + "/predict", process, many, 16, 1)
+                alone = bare(bundle, hundred, 1)
+                pairs.append((1e3 / load.rate, cpu * 1e3, 1 / load.rate / alone, cpu / alone))
             say(f"round {turn + 1} of {given.rounds} done; load of the machine {os.getloadavg()[0]:.1f}")
         memory.append(resident_mb(servers["gatehouse"][1]))
     head = ["server (ratio to the echo)", "clients", "requests/s", "p50, ms", "p99, ms", "server CPU, µs a request"]
@@ -140,15 +143,14 @@ def main() -> int:
         line(name, clients, found[name, clients], found["echo", clients]) for clients in CLIENTS for name in servers
     ]
     sys.stdout.write(table(head, rows) + "\n")
-    alone, cpu = statistics.median(found["bare"]), middle(found["many"], lambda f: f[1])
-    wall = 1 / middle(found["many"], lambda f: f[0].rate)
+    wall, cpu, wall_ratio, cpu_ratio = (statistics.median(each) for each in zip(*pairs, strict=True))
     figures = [
         *([f"seconds to the first answer, {name}", f"{took:.2f}"] for name, (_, _, took) in servers.items()),
         [
             f"{MANY} rows, 16 clients: ms a request (ratio to the bare model call)",
-            f"{wall * 1e3:.2f} ({wall / alone:.2f})",
+            f"{wall:.2f} ({wall_ratio:.2f})",
         ],
-        [f"{MANY} rows: server CPU, ms a request (ratio)", f"{cpu * 1e3:.2f} ({cpu / alone:.2f})"],
+        [f"{MANY} rows: server CPU, ms a request (ratio)", f"{cpu:.2f} ({cpu_ratio:.2f})"],
         ["seconds to ready, best and median of 3", f"{min(starts):.2f}, {statistics.median(starts):.2f}"],
         ["resident after the load, MB", f"{memory[0]:.0f}"],
         ["load of the machine at the end", f"{os.getloadavg()[0]:.1f}"],
