@@ -3,8 +3,9 @@
 Usage: python -m serve.batch --input rows.parquet --output scored.parquet [--bundle build/model] [--keep all]
        [--engine spark --master spark://…]
 
-Reads   the bundle; the input, Parquet or CSV, a file or a URL. It holds every column that the model takes; others are
-        left out, unless --keep names them. NaN and, in CSV, an empty field are missing values.
+Reads   the bundle; the input, Parquet or CSV, a file or a URL, where s3://, gs:// and abfs:// need no library beside
+        Arrow. It holds every column that the model takes; others are left out, unless --keep names them. NaN and, in
+        CSV, an empty field are missing values.
 Prints  a short table: rows, rejects, rate. Progress goes to stderr.
 Writes  the output, a line for each row that keeps the contract: its number, counted from 0, the kept columns, the
         prediction, model, version, digest, and when the job began; and the reject file: number, column and reason of
@@ -95,8 +96,7 @@ def asked(argv: Sequence[str] | None) -> tuple[Path, Job, argparse.Namespace]:
     options.add_argument("--engine", choices=("here", "spark"), default="here", help="where rows are scored; else here")
     options.add_argument("--master", help="the cluster, as Spark names it; else what Spark's files say, or local[*]")
     given = options.parse_args(argv)
-    stem, _, kind = given.output.name.rpartition(".")
-    rejects = given.rejects or Place(f"{stem}.rejects.{kind}")
+    rejects = given.rejects or given.output.beside("rejects")
     for place in (given.input, given.output, rejects):
         if place.suffix not in FORMATS:
             raise InputError(f"{place}: batch reads and writes {' and '.join(FORMATS)} files; name one of these")

@@ -1,6 +1,7 @@
 """A file on this machine, or at a URL that fsspec knows."""
 
 import contextlib
+import importlib.util
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from serve.bulk.errors import InputError, OutsideError
+from serve.stores import found
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,12 @@ class Place:
     def suffix(self) -> str:
         """What kind of file it is, by its name."""
         return Path(self.name.partition("?")[0]).suffix.lower()
+
+    def beside(self, word: str) -> "Place":
+        """Name a file beside it: OUTPUT.WORD.KIND, what follows a question mark kept."""
+        path, mark, asked = self.name.partition("?")
+        stem, _, kind = path.rpartition(".")
+        return Place(f"{stem}.{word}.{kind}{mark}{asked}")
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[Any]:
@@ -82,12 +90,9 @@ class Place:
         local.unlink()
 
     def _store(self) -> tuple[Any, str]:
-        try:
-            from fsspec.core import url_to_fs
-        except ImportError:
-            raise InputError(f"{self} is a URL, and fsspec is not installed; install it, or name a file") from None
-        store, path = url_to_fs(self.name)
-        return store, path
+        if importlib.util.find_spec("fsspec") is None:
+            raise InputError(f"{self} is a URL, and fsspec is not installed; install it, or name a file")
+        return found(self.name)
 
     @contextlib.contextmanager
     def _answering(self) -> Iterator[None]:

@@ -4,6 +4,7 @@ import os
 from typing import Any
 
 from serve.remembered.settings import is_local, local
+from serve.stores import found
 
 
 class StoreError(Exception):
@@ -47,20 +48,7 @@ class Store:
 
 
 def _found(name: str) -> tuple[Any, str]:
-    """Find the file system of a URL: fsspec's, or Arrow's own of S3, GCS and Azure where fsspec's is not installed."""
-    from fsspec.core import url_to_fs
-
     try:
-        found: tuple[Any, str] = url_to_fs(name)
-    except ValueError as error:
+        return found(name)
+    except (ImportError, ValueError) as error:
         raise NoStore(f"{name}: {error}") from None
-    except ImportError as lacking:
-        from fsspec.implementations.arrow import ArrowFSWrapper
-        from pyarrow.fs import FileSystem
-
-        try:
-            inner, path = FileSystem.from_uri(name)
-        except ValueError:  # not one of Arrow's
-            raise NoStore(f"{name}: {lacking}") from None
-        found = ArrowFSWrapper(inner), path
-    return found

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,11 @@ import pytest
 from serve import batch
 from serve.bulk import job, source
 from serve.rows import BadRequest
+from serve.stores import found
 from serve.wire.scored import Scored, Templates
 from tests.serve.bundles import sealed
 from tests.serve.conftest import BEGUN, write
+from tests.train import parts
 
 
 def answers(bundle, frame) -> list:
@@ -160,10 +163,41 @@ def test_urls_are_read_and_written_by_fsspec(score, frame, monkeypatch, capsys) 
     with store.open("/batch/out.csv") as file:
         assert 1200 == pyarrow.csv.read_csv(file).num_rows
     assert [] == list(Path("build/batch").iterdir())
-    monkeypatch.setitem(sys.modules, "fsspec.core", None)
+    monkeypatch.setitem(sys.modules, "fsspec", None)
     code, _, _, told = score("memory://batch/in.parquet")
     assert 2 == code
     assert "memory://batch/in.parquet is a URL, and fsspec is not installed" in told.err
+
+
+@pytest.fixture(params=["gs", "s3"])
+def elsewhere(request, tmp_path, monkeypatch) -> Iterator[Callable[[str], str]]:
+    """What makes the URL of a file in a store of a cloud's protocol, which runs here."""
+    (tmp_path / "store").mkdir()
+    if request.param == "gs":
+        with parts.gcs(tmp_path / "store/log") as url:
+            yield url
+        return
+    with parts.s3(tmp_path / "store") as address:
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", parts.KEY)
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", parts.SECRET)
+        asked = f"scheme=http&endpoint_override={address.removeprefix('http://').replace(':', '%3A')}"
+        yield lambda path: f"s3://{parts.BUCKET}/{path}?{asked}"
+
+
+def test_a_cloud_store_needs_no_library_but_arrow(score, frame, elsewhere) -> None:
+    """Nothing but the whole files lies in it afterwards."""
+    store, bucket = found(elsewhere("batch"))
+    with store.open(f"{bucket}/in.parquet", "wb") as file:
+        frame.iloc[:1200].to_parquet(file)
+    code, *_ = score(elsewhere("batch/in.parquet"), "--output", elsewhere("batch/out.parquet"))
+    assert 0 == code
+    names = [path.removeprefix(f"{bucket}/") for path in sorted(store.ls(bucket, detail=False))]
+    assert ["in.parquet", "out.parquet", "out.rejects.parquet"] == names
+    with store.open(f"{bucket}/out.parquet", "rb") as file:
+        assert 1200 == pyarrow.parquet.read_table(file).num_rows
+    code, _, _, told = score(elsewhere("batch/none.parquet"))
+    assert 2 == code
+    assert "is no file" in told.err
 
 
 def test_threads_change_no_byte_and_no_more_chunks_are_held_than_they_need(score, frame, monkeypatch) -> None:

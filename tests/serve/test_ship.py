@@ -85,6 +85,15 @@ def test_an_s3_store_needs_no_library_but_arrow(spool, tmp_path, monkeypatch) ->
     assert ["a:0", "a:1", "b:0"] == sorted(table["id"].to_pylist())
 
 
+def test_a_google_store_needs_none_either(spool, tmp_path) -> None:
+    """One that speaks its protocol answers."""
+    with parts.gcs(tmp_path / "log") as url:
+        assert 0 == ship.main(["--spool", str(spool), "--to", url("log")])
+        held, path = FileSystem.from_uri(url("log/predictions"))
+        table = pyarrow.parquet.read_table(path, filesystem=held)
+    assert ["a:0", "a:1", "b:0"] == sorted(table["id"].to_pylist())
+
+
 def test_a_store_that_is_away_leaves_the_spool_as_it_was(spool, tmp_path, capsys) -> None:
     """Exit 3 and a sentence; when it is back, all goes through."""
     (tmp_path / "store").write_text("no folder")
@@ -104,6 +113,8 @@ def test_used_wrongly_is_a_sentence(tmp_path, capsys) -> None:
     (tmp_path / "20261123T010203-bb.jsonl").write_bytes(encode(HEAD) + feedback("a:0"))
     assert 2 == ship.main(["--spool", str(tmp_path), "--to", "nobody://x"])
     assert "Protocol not known" in capsys.readouterr().err
+    assert 2 == ship.main(["--spool", str(tmp_path), "--to", "gs://bucket/log?colour=red"])
+    assert "colour=red: Unexpected query parameter in GCS URI" in capsys.readouterr().err
 
 
 def test_a_file_that_nobody_can_read_is_set_aside(spool, tmp_path, capsys) -> None:

@@ -1,4 +1,4 @@
-"""The real parts under a team's server, on this machine: PostgreSQL, and the S3 store of `infra/compose.yaml`."""
+"""Real parts on this machine: PostgreSQL, the S3 store of `infra/compose.yaml`, and a Google Cloud Storage."""
 
 import contextlib
 import os
@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -81,6 +81,18 @@ def postgres(home: Path) -> Iterator[dict[str, str]]:
             assert process.poll() is None, (home / "log").read_text()
             time.sleep(0.1)
         yield {"PGHOST": str(home), "PGUSER": "mlflow", "PGDATABASE": "postgres"}
+
+
+@contextlib.contextmanager
+def gcs(log: Path) -> Iterator[Callable[[str], str]]:
+    """Run a Google Cloud Storage with one bucket; give what makes the URL of a path in it, for Arrow."""
+    (port,) = free_ports(1)
+    command = [str(Path(sys.executable).with_name("gcp-storage-emulator")), "start", "--in-memory"]
+    command += ["--host=127.0.0.1", f"--port={port}", f"--default-bucket={BUCKET}"]
+    with running(command, log) as process:
+        wait(process, log, f"http://127.0.0.1:{port}/storage/v1/b/{BUCKET}/o")
+        asked = f"endpoint_override=127.0.0.1%3A{port}&scheme=http&retry_limit_seconds=5"
+        yield lambda path: f"gs://anonymous@{BUCKET}/{path}?{asked}"
 
 
 @contextlib.contextmanager
