@@ -131,7 +131,7 @@ ui: setup ## MLflow's pages on the embedded store
 	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --backend-store-uri sqlite:///$(CURDIR)/.mlflow/mlflow.db --host 127.0.0.1 --port $(UI_PORT)
 
 test: setup $(COMPILED) ## the tests; TESTS= narrows them
-	@OMP_NUM_THREADS=1 python -m pytest --numprocesses auto --dist loadfile $(TESTS)
+	@OMP_NUM_THREADS=1 python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(TESTS)
 
 test-cluster: setup ## deployments to a real Kubernetes under load, on one that is built here (root, apt; ten minutes once)
 	@OMP_NUM_THREADS=1 .ci/cluster $(TESTS)
