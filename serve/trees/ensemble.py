@@ -75,6 +75,11 @@ class Trees:
         return self._columns[column].places(values)
 
     @property
+    def count(self) -> int:
+        """How many trees there are."""
+        return len(self._leaves)
+
+    @property
     def texts(self) -> list[Texts]:
         """What the trees know of each category, in the order of the inputs."""
         return [column.texts for column in self._columns if isinstance(column, Category)]

@@ -13,7 +13,7 @@ from serve.coded import Codes, texts_of
 from serve.model import SAME, Model, Outputs
 from serve.trees.ensemble import FILE, Trees
 
-MANY = 32  # rows from which on trees are the faster way: a hundred of them take 60 µs even for one row, a graph 25
+MANY = 3_200  # rows times trees, from which on trees are the faster way: they cost 60 µs for one row too, a graph 25
 log = logging.getLogger("serve.trees")
 
 
@@ -41,11 +41,14 @@ def opened(model: Model) -> Trees | None:
 class Ways:
     """Scores the rows of requests, on any thread; `texts` are those by which it codes categories, in their order.
 
+    `many` is how many rows, at once, go by trees; None where there are none.
+
     Raises BundleError as `opened`.
     """
 
     def __init__(self, model: Model) -> None:
         self._model, self._trees = model, opened(model)
+        self.many = math.ceil(MANY / self._trees.count) if self._trees else None
         self.texts = self._trees.texts if self._trees else texts_of(model.inputs)
         self._categories = [at for at, spec in enumerate(model.inputs) if spec["type"] != "number"]
 
@@ -57,7 +60,7 @@ class Ways:
         Returns the codes of the categories besides, where they were found for it.
         """
         rows = len(columns[0])
-        if self._trees is None or rows < MANY:
+        if self._trees is None or self.many is None or rows < self.many:
             return self._model.run(self._model.tensors(numbers, columns)), None
         codes = [texts.codes(columns[at], rows) for at, texts in zip(self._categories, self.texts, strict=True)]
         return self._trees.coded(numbers, codes), codes

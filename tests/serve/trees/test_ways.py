@@ -10,9 +10,8 @@ import pytest
 
 from serve.bundle import BundleError
 from serve.loaded import Bundle, load
-from serve.trees import ensemble, ways
+from serve.trees import ensemble
 from serve.trees.ensemble import Trees
-from serve.trees.ways import MANY, Ways
 from tests.serve.bundles import sealed
 
 
@@ -44,10 +43,11 @@ def outputs(bundle: Bundle, told: list[list]) -> tuple[np.ndarray, list | None]:
     return bundle.ways.outputs(bundle.model.numbers(told), told)
 
 
-@pytest.mark.parametrize(("rows", "way"), [(1, "graph"), (MANY - 1, "graph"), (MANY, "trees"), (700, "trees")])
+@pytest.mark.parametrize(("rows", "way"), [(1, "graph"), (31, "graph"), (32, "trees"), (700, "trees")])
 def test_few_rows_go_by_the_graph_and_many_by_trees(chain, monkeypatch, rows, way) -> None:
-    """To the same bits, and with the codes of the categories where they were found."""
+    """To the same bits, and with the codes of the categories where they were found; of more trees fewer are many."""
     bundle, gone = Bundle(chain.root / "build/model"), []
+    assert 32 == bundle.ways.many  # of the example's hundred trees
     run, coded = bundle.model.run, Trees.coded
     monkeypatch.setattr(bundle.model, "run", lambda feeds: [gone.append("graph"), run(feeds)][1])
     monkeypatch.setattr(Trees, "coded", lambda self, *given: [gone.append("trees"), coded(self, *given)][1])
@@ -68,7 +68,7 @@ def test_a_model_without_trees_goes_by_what_runs_it(copied) -> None:
     bundle = Bundle(copied())
     told = columns(bundle, 500)
     found, codes = outputs(bundle, told)
-    assert codes is None
+    assert (codes, bundle.ways.many) == (None, None)
     assert np.array_equal(bundle.model.outputs(dict(zip(bundle.rows.names, told, strict=True))), found)
 
 
@@ -103,11 +103,3 @@ def test_where_trees_round_otherwise_the_graph_alone_is_asked(chain, monkeypatch
     found, codes = outputs(bundle, told)
     assert codes is None
     assert np.array_equal(bundle.model.outputs(dict(zip(bundle.rows.names, told, strict=True))), found)
-
-
-def test_what_runs_the_model_is_not_kept_twice(chain) -> None:
-    """Batch and service read the same trees by one piece of code."""
-    bundle = Bundle(chain.root / "build/model")
-    trees = ways.opened(bundle.model)
-    assert isinstance(trees, Trees)
-    assert [text.values for text in trees.texts] == [text.values for text in Ways(bundle.model).texts]

@@ -10,8 +10,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from schemathesis import checks
 
-from serve.trees.ways import MANY
-
 CHECKED = [
     checks.not_a_server_error,
     checks.status_code_conformance,
@@ -56,8 +54,8 @@ def test_any_legal_row_is_answered_as_the_model_gives(client, bundle, data) -> N
     assert [bundle.model.labels[place] for place in bundle.model.choices(outputs)] == [row["label"] for row in alone]
     for body in ({"records": turned}, {"columns": columns}):
         assert alone == client.post("/predict", json=body).json()["predictions"]
-    # from so many rows on trees score them, where the model has some
-    assert alone * MANY == client.post("/predict", json={"records": turned * MANY}).json()["predictions"]
+    many = bundle.ways.many  # from so many rows on trees score them
+    assert alone * many == client.post("/predict", json={"records": turned * many}).json()["predictions"]
     tensors = [
         {"name": s["name"], "shape": [len(rows)], "datatype": "FP64" if s["type"] == "number" else "BYTES",
          "data": columns[s["name"]]}
