@@ -86,7 +86,7 @@ def _loaded(digest: str, kept: Sequence[str], begun: datetime.datetime, librarie
         with zipfile.ZipFile(SparkFiles.get(BUNDLE)) as archive:
             archive.extractall(temporary)
         bundle = Bundle(Path(temporary))  # checks every byte
-        scorer = Scorer(bundle, kept, begun)  # reads the model's trees, where it has them
+        scorer = Scorer(bundle, kept, begun)
     if bundle.digest != digest:
         raise InputError(f"the executor got bundle {bundle.digest[:12]}, not {digest[:12]}; run the same command again")
     for name, version in libraries_of(bundle).items():

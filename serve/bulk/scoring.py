@@ -19,12 +19,12 @@ STAMP = pa.timestamp("s", tz="UTC")
 class Scorer:
     """A bundle that scores chunks; each row is stamped with model, version, digest and the job's begin.
 
-    Raises InputError where a kept column has the name of one of the output's, BundleError as `way_of`.
+    Raises InputError where a kept column has the name of one of the output's.
     """
 
     def __init__(self, bundle: Bundle, kept: Sequence[str], begun: datetime.datetime) -> None:
         self.bundle, self.kept, self.begun = bundle, kept, begun
-        self._way = way_of(bundle.model)
+        self._way = way_of(bundle)
         made = self._columns(np.zeros((0, max(1, len(bundle.model.labels))), "float32"))
         taken = sorted({"row", *made, *self._stamps(0)} & set(kept))
         if taken:

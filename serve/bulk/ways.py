@@ -7,18 +7,18 @@ import numpy as np
 import numpy.typing as npt
 
 from serve.bulk.checks import Categories, Columns
+from serve.loaded import Bundle
 from serve.model import Model, Outputs
 from serve.trees.ensemble import Trees
-from serve.trees.ways import opened
 
 SCORED_TOGETHER = 8_192  # rows computed at once: a graph's one-hot matrix stays in the processor's cache
 Rows = npt.NDArray[np.intp] | None  # places of the rows to score, None for all of a chunk
 Way = Callable[[Columns, Rows], Outputs]
 
 
-def way_of(model: Model) -> Way:
-    """Choose how to score. Raises BundleError as `opened`."""
-    trees = opened(model)
+def way_of(bundle: Bundle) -> Way:
+    """Choose how to score."""
+    model, trees = bundle.model, bundle.ways.trees
     if trees is None:
         return lambda columns, rows: _served(model, columns, rows)
     return lambda columns, rows: chunk_by_trees(trees, model, columns, rows)

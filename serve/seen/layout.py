@@ -41,9 +41,10 @@ class Column:
         self.end = self.unseen + 1
         self.texts = texts
         if texts:
+            declared = frozenset(spec["values"])
             place = {value: start + place for place, value in enumerate(values)}
             self.cells = np.array([*(place.get(text, self.other) for text in texts.values), self.missing, self.other])
-            self.unseen_codes = [code for code, text in enumerate(texts.values) if text not in spec["values"]]
+            self.unseen_codes = [code for code, text in enumerate(texts.values) if text not in declared]
             self.unseen_codes.append(texts.others)
 
 

@@ -41,15 +41,15 @@ def opened(model: Model) -> Trees | None:
 class Ways:
     """Scores the rows of requests, on any thread; `texts` are those by which it codes categories, in their order.
 
-    `many` is how many rows, at once, go by trees; None where there are none.
+    `trees` are the model's, None where it has none; `many` is how many rows, at once, go by them.
 
     Raises BundleError as `opened`.
     """
 
     def __init__(self, model: Model) -> None:
-        self._model, self._trees = model, opened(model)
-        self.many = math.ceil(MANY / self._trees.count) if self._trees else None
-        self.texts = self._trees.texts if self._trees else texts_of(model.inputs)
+        self._model, self.trees = model, opened(model)
+        self.many = math.ceil(MANY / self.trees.count) if self.trees else None
+        self.texts = self.trees.texts if self.trees else texts_of(model.inputs)
         self._categories = [at for at, spec in enumerate(model.inputs) if spec["type"] != "number"]
 
     def outputs(
@@ -60,7 +60,7 @@ class Ways:
         Returns the codes of the categories besides, where they were found for it.
         """
         rows = len(columns[0])
-        if self._trees is None or self.many is None or rows < self.many:
+        if self.trees is None or self.many is None or rows < self.many:
             return self._model.run(self._model.tensors(numbers, columns)), None
         codes = [texts.codes(columns[at], rows) for at, texts in zip(self._categories, self.texts, strict=True)]
-        return self._trees.coded(numbers, codes), codes
+        return self.trees.coded(numbers, codes), codes

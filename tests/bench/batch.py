@@ -77,7 +77,8 @@ def by_floor(bundle: Path, source: Path, output: Path, threads: int) -> Callable
     shares = np.random.default_rng(1).random((CHUNK, 1), dtype="float32")
     drawn = np.hstack([1 - shares, shares])
 
-    def way_of(model: Any) -> ways.Way:
+    def way_of(bundle: Any) -> ways.Way:
+        model = bundle.model
         trees = Trees(model.folder / FILE, model.inputs)
         trees.outputs = lambda places: drawn[: len(places[0])]  # type: ignore[method-assign]
         return lambda columns, rows: ways.chunk_by_trees(trees, model, columns, rows)

@@ -153,6 +153,19 @@ def test_a_number_on_a_bound_goes_where_the_graph_sends_it(tmp_path) -> None:
         assert np.array_equal(by_graph(graph, frame), by_trees(trees, frame)), name
 
 
+@pytest.mark.parametrize("low", [-(2**30), 2**24 - 50, 2**30 + 1])
+def test_whole_numbers_that_float32_does_not_hold_go_where_the_graph_sends_them(tmp_path, low) -> None:
+    """As seconds since 1970: a table of places would put one number in the place of the next."""
+    frame = rows(ROWS, 1)
+    frame["count"] = (low + np.random.default_rng(1).integers(0, 5_000, ROWS)).astype("float32")
+    graph = fitted(HistGradientBoostingClassifier(max_iter=20), frame, 2)
+    (tmp_path / "trees.npz").write_bytes(trees_of(graph))
+    inputs = [spec | {"low": low, "high": low + 5_000} if spec["name"] == "count" else spec for spec in INPUTS]
+    asked = rows(5_001, 2)
+    asked["count"] = (low + np.arange(5_001)).astype("float32")
+    assert np.array_equal(by_graph(graph, asked), by_trees(Trees(tmp_path / "trees.npz", inputs), asked))
+
+
 def test_threads_share_what_they_work_in_and_nothing_else(tmp_path) -> None:
     """As batch scores chunks: many at once, each of its own size."""
     graph = fitted(HistGradientBoostingClassifier(max_iter=30), rows(ROWS, 1), 2)
