@@ -113,6 +113,9 @@ def test_used_wrongly_is_a_sentence(tmp_path, capsys) -> None:
     (tmp_path / "20261123T010203-bb.jsonl").write_bytes(encode(HEAD) + feedback("a:0"))
     assert 2 == ship.main(["--spool", str(tmp_path), "--to", "nobody://x"])
     assert "Protocol not known" in capsys.readouterr().err
+    assert 2 == ship.main(["--spool", str(tmp_path), "--to", "dropbox://log"])
+    assert "requires" in (told := capsys.readouterr().err), "fsspec says which library this store wants"
+    assert "dropboxdrivefs" in told
     assert 2 == ship.main(["--spool", str(tmp_path), "--to", "gs://bucket/log?colour=red"])
     assert "colour=red: Unexpected query parameter in GCS URI" in capsys.readouterr().err
 
