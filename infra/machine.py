@@ -177,8 +177,10 @@ def _serves(url: str, bundle: Bundle) -> bool:
 
 def serving(url: str) -> str:
     """Return the digest of the bundle that answers at `url`, ready; empty when none does."""
+    if not is_ready(url):
+        return ""
     try:
-        told = httpx.get(f"{url}/version", timeout=2, trust_env=False).json() if is_ready(url) else {}
-        return str(told["bundle_digest"])
+        told = httpx.get(f"{url}/version", headers={"Accept": "application/json"}, timeout=2, trust_env=False)
+        return str(told.json()["bundle_digest"])
     except (httpx.HTTPError, ValueError, KeyError, TypeError):
         return ""

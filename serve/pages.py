@@ -13,6 +13,13 @@ from serve.loaded import Bundle
 
 App = Callable[..., Awaitable[None]]
 
+VERSION: dict[int | str, Any] = {
+    200: {
+        "description": "Which model answers; to who does not ask for JSON the version of MLflow that registered it",
+        "content": {"application/json": {"schema": {"type": "object"}}, "text/plain": {"schema": {"type": "string"}}},
+    }
+}
+
 
 class Pages:
     """An ASGI application that makes the real one when it is first needed, on a thread."""
@@ -46,13 +53,14 @@ class Pages:
 def make(bundle: Bundle, guard: Guard | None) -> App:
     """Make the FastAPI application of a bundle; its schema tells what the guard around it asks for."""
     from fastapi import FastAPI, Request
-    from starlette.responses import Response
+    from starlette.responses import JSONResponse, PlainTextResponse, Response
 
     from serve.browser.facts import facts, identity
     from serve.browser.files import contents
     from serve.guard.described import describe_guard
     from serve.openapi import describe
     from serve.seen.exposition import CONTENT_TYPE_LATEST, exposition
+    from serve.wire.accept import wants_json
 
     app = FastAPI(title=bundle.name, version=str(bundle.version), docs_url=None, redoc_url=None)
     app.state.bundle = bundle  # FastAPI remembers functions for ever, so none of them may hold what a reload replaces
@@ -64,10 +72,13 @@ def make(bundle: Bundle, guard: Guard | None) -> App:
         show(route, content, kind)
     show("/page.json", facts(bundle), "application/json")
 
-    @app.get("/version", summary="Which model answers")
-    async def version(request: Request) -> dict[str, Any]:
+    @app.get("/version", summary="Which model answers, as JSON; else MLflow's version", responses=VERSION)
+    async def version(request: Request) -> Response:
         bundle = request.app.state.bundle
-        return {**identity(bundle), "loaded": bundle.loaded}
+        headers = {"vary": "Accept", "model-version": str(bundle.version)}
+        if wants_json(",".join(request.headers.getlist("accept"))):
+            return JSONResponse({**identity(bundle), "loaded": bundle.loaded}, headers=headers)
+        return PlainTextResponse(str(bundle.release.get("mlflow_version", "unknown")), headers=headers)
 
     @app.get("/metrics", summary="Prometheus metrics", response_class=Response)
     async def metrics(request: Request) -> Response:

@@ -36,7 +36,8 @@ def replay(url: str, bundle: Path, timeout: float = 30) -> list[str]:
     rows, expected = golden["rows"], golden["outputs"]
     found = []
     try:
-        with httpx.Client(base_url=url, headers=credential(), timeout=timeout, trust_env=False) as client:
+        headers = {"Accept": "application/json", **credential()}
+        with httpx.Client(base_url=url, headers=headers, timeout=timeout, trust_env=False) as client:
             ready = client.get("/readyz")
             if ready.status_code != 200:
                 found.append(f"/readyz answers {ready.status_code}, not 200")

@@ -25,7 +25,7 @@ from serve.runtime import NOTES
 from train import following, kept, registry
 from train.source import data_digest
 from train.travel import ledger
-from train.view import DIGEST, FINGERPRINT, Run, Version
+from train.view import DIGEST, FINGERPRINT, MLFLOW, Run, Version
 from validation import contract
 from validation.code import code_digest, file_digest
 from validation.contract import Config
@@ -99,7 +99,7 @@ def fit(config: Config, data: str, mark: str, again: Sequence[Version] = ()) -> 
             if known.digest == identity:
                 kept.complete(known, folder)
                 return known.number
-        libraries = ("scikit-learn", "skl2onnx", "onnxruntime", "skops", "numpy", "pandas")
+        libraries = ("scikit-learn", "skl2onnx", "onnxruntime", "skops", "numpy", "pandas", "mlflow")
         environment = {f"library.{name}": version(name) for name in libraries}
         run = Run(
             parameters={
@@ -127,7 +127,7 @@ def fit(config: Config, data: str, mark: str, again: Sequence[Version] = ()) -> 
             data_digest=data,
             data_source=config.data,
         )
-        named = ("commit", "data-digest", "lock-digest", FINGERPRINT)
+        named = ("commit", "data-digest", "lock-digest", FINGERPRINT, MLFLOW)
         tags = {
             DIGEST: identity,
             **form.tags(),

@@ -7,6 +7,7 @@ from typing import Any
 from validation.script import Refusal
 
 DIGEST, FINGERPRINT = "model-digest", "fingerprint"  # tags of a version
+MLFLOW = "library.mlflow"  # the version of MLflow that registered it
 RUNTIME, RUNTIME_WHY = "runtime", "runtime-why"  # what runs the model; why that is not ONNX, where it is not
 ACTOR, RUN_URL = "registered-by", "run-url"  # who and where, for its line in the ledger
 MOVED_RUN, MOVED_MODEL = "migrated-run-id", "migrated-model-id"  # the ids it had before it was moved to a server

@@ -20,11 +20,10 @@ import tempfile
 import time
 from pathlib import Path
 
-import httpx
-
 from serve.loaded import Bundle
 from tests.bench.load import children, resident_mb, run
 from tests.bench.serving import server, table
+from tests.serves import serves
 
 CLIENTS = 16
 SPELL_SECONDS = 2.0  # of load between two looks
@@ -44,7 +43,7 @@ def memory_mb(process: int) -> float:
 
 def version(url: str) -> int:
     """Ask which version serves."""
-    return int(httpx.get(f"{url}/version").json()["model_version"])
+    return int(serves(url)["model_version"])
 
 
 def reload(url: str, process: int, link: Path, bundle: Path) -> None:

@@ -32,6 +32,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             body = {"client": self.client_address[0], **self.headers}
         elif self.path == "/eat":
             body = {"ate": len(bytes(bytearray(os.urandom(2**20) * 512)))}
+        elif self.path == "/version" and "application/json" not in self.headers.get("accept", ""):
+            body = "3.0.0"
         content = json.dumps(body).encode()
         self.send_response(200 if ready or self.path != "/readyz" else 503)
         self.send_header("Content-Length", str(len(content)))

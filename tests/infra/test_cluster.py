@@ -11,6 +11,7 @@ from infra import machine, process
 from infra.kube import forwards
 from infra.kube.track import Track
 from tests.infra.kube.faked import STAGING
+from tests.serves import serves
 from validation.script import ROOT, OutsideError, Refusal
 
 
@@ -38,7 +39,7 @@ def gateway(tmp_path):
 
 
 def version(place):
-    return httpx.get(f"{place.url}/version", timeout=20, trust_env=False).json()["model_version"]
+    return serves(place.url)["model_version"]
 
 
 def test_the_second_replaces_the_first(faked, make_bundle, ship):

@@ -8,6 +8,7 @@ import pytest
 
 from infra import machine, process, told
 from infra.trial import Trial
+from tests.serves import serves
 from validation.script import Refusal
 
 pytestmark = pytest.mark.engine
@@ -26,7 +27,7 @@ def ship(containers, trial):
 
 
 def version(url):
-    return httpx.get(f"{url}/version", timeout=20).json()["model_version"]
+    return serves(url)["model_version"]
 
 
 def roles(place):

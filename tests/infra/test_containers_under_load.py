@@ -3,11 +3,11 @@
 import pathlib
 import re
 
-import httpx
 import pytest
 
 from infra import asked, machine, process
 from infra.trial import Trial
+from tests.serves import serves
 
 pytestmark = pytest.mark.engine
 
@@ -43,7 +43,7 @@ def rows(text):
 
 
 def version(url):
-    return httpx.get(f"{url}/version", timeout=20).json()["model_version"]
+    return serves(url)["model_version"]
 
 
 def test_a_switch_loses_no_request(real_containers, make_real_bundle, ship, callers):

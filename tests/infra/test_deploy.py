@@ -9,12 +9,12 @@ import textwrap
 import threading
 from pathlib import Path
 
-import httpx
 import pytest
 
 from infra import bundle as bundles
 from infra import deploy, machine, place, process
 from serve.bundle import BundleError
+from tests.serves import serves
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def run(store, supervised, monkeypatch):
 
 
 def version(place):
-    return httpx.get(f"{place.url}/version", timeout=20).json()["model_version"]
+    return serves(place.url)["model_version"]
 
 
 def copies(place):
@@ -114,9 +114,9 @@ def test_the_same_bundle_again_is_no_work(supervised, make_bundle, ship, capsys)
     """Same digest, live and healthy: said, and nothing is started."""
     one = make_bundle(1)
     first = ship(one)
-    pid = httpx.get(f"{supervised.url}/version").json()["pid"]
+    pid = serves(supervised.url)["pid"]
     assert ship(one) == first
-    assert httpx.get(f"{supervised.url}/version").json()["pid"] == pid
+    assert serves(supervised.url)["pid"] == pid
     assert "live already" in capsys.readouterr().err
 
 
@@ -127,7 +127,7 @@ def test_copies_of_two_bundles_are_kept(supervised, make_bundle, ship):
         ship(sealed)
         shutil.rmtree(sealed.folder)
     assert copies(supervised) == sorted(sealed.short for sealed in made[1:])
-    os.kill(httpx.get(f"{supervised.url}/version").json()["pid"], signal.SIGKILL)
+    os.kill(serves(supervised.url)["pid"], signal.SIGKILL)
     assert process.wait(lambda: version(supervised) == 3, 20)
 
 
@@ -292,7 +292,7 @@ def test_the_real_service_is_deployed_switched_and_taken_down(workspace, make_re
         second = script("--bundle", str(make_real_bundle(2).folder), "--model-version", "2")
         assert 0 == second.returncode, second.stderr
         assert [] == load.stop()[1]
-        assert 2 == httpx.get(f"{url}/version").json()["model_version"]
+        assert 2 == serves(url)["model_version"]
         assert second.stdout.startswith("| environment | what |")
         assert "### Bake: finish" == second.stdout.splitlines()[4]
     finally:

@@ -14,6 +14,7 @@ import pytest
 from infra import contained, image, labels, measure, process
 from infra import network as networks
 from tests import kept
+from tests.serves import serves
 from validation import contract
 
 BARE = (
@@ -158,7 +159,7 @@ def test_the_image_serves_read_only_and_without_privilege(engine, make_real_bund
     container = started(reference)
     url = contained.url(engine, container)
     assert process.wait(lambda: answers(url), 60), container.logs().decode()
-    assert httpx.get(f"{url}/version").json()["bundle_digest"] == sealed.digest
+    assert serves(url)["bundle_digest"] == sealed.digest
     assert {"value": 3.0} == httpx.post(f"{url}/predict", json={"x": 3}).json()["prediction"]
     assert process.wait(lambda: status(container)["Health"]["Status"] == "healthy", 60)
     assert b"Read-only file system" in inside(container, "open('/bundle/x', 'w')")

@@ -10,6 +10,7 @@ import pytest
 
 from infra import asked, contained, host, machine, process
 from infra.caddy import CERTIFICATES, STORE
+from tests.serves import serves
 from validation.script import OutsideError, Refusal
 
 pytestmark = pytest.mark.engine
@@ -56,7 +57,7 @@ def test_a_share_of_the_requests_goes_to_the_candidate_until_it_is_taken_back(ma
     assert process.wait(lambda: asked.is_ready(candidate), 20)
 
     def versions():
-        with httpx.Client(base_url=place.url) as client:
+        with httpx.Client(base_url=place.url, headers={"accept": "application/json"}) as client:
             return collections.Counter(client.get("/version").json()["model_version"] for _ in range(200))
 
     assert versions() == {1: 200}
@@ -86,10 +87,10 @@ def test_metrics_that_cannot_be_had_are_one_sentence(monkeypatch, status, kind):
 def test_a_service_that_is_killed_is_waited_for(make_bundle, ship):
     """The engine starts it again, and who asks meanwhile gets an answer."""
     place = ship(make_bundle(1))
-    before = httpx.get(f"{place.url}/version").json()
+    before = serves(place.url)
     live = place.roles.find("live")
     os.kill(live.attrs["State"]["Pid"], 9)
-    assert before["model_version"] == httpx.get(f"{place.url}/version", timeout=20).json()["model_version"]
+    assert before["model_version"] == serves(place.url)["model_version"]
     live.reload()
     assert live.attrs["RestartCount"] == 1
 
@@ -120,7 +121,7 @@ def test_another_image_makes_another_proxy_before_the_same_service(make_bundle, 
     place = ship(one)
     assert place.proxy.find().id != before
     assert place.roles.find("live").id == live
-    assert httpx.get(f"{place.url}/version").json()["model_version"] == 1
+    assert serves(place.url)["model_version"] == 1
 
 
 def test_a_proxy_that_cannot_listen_is_one_sentence(make_bundle, ship, engine, monkeypatch, containers):
@@ -156,14 +157,15 @@ def test_a_domain_is_served_by_https(make_bundle, ship, https_port, monkeypatch)
     proxy = place.proxy.find()
     assert process.wait(lambda: host.take(proxy, ROOT), 20)
     trusted = ssl.create_default_context(cadata=host.take(proxy, ROOT))
-    with httpx.Client(verify=trusted, trust_env=False, headers={"host": "gatehouse.test"}) as client:
+    headers = {"host": "gatehouse.test", "accept": "application/json"}
+    with httpx.Client(verify=trusted, trust_env=False, headers=headers) as client:
         at = {"extensions": {"sni_hostname": "gatehouse.test"}}
         assert process.wait(lambda: answers(client, f"https://127.0.0.1:{https_port['https']}/version", at), 20)
         answer = client.get(f"https://127.0.0.1:{https_port['https']}/version", **at)
         assert (answer.json()["model_version"], answer.headers["strict-transport-security"]) == (1, "max-age=31536000")
         sent = client.get(f"http://127.0.0.1:{https_port['http']}/version")
         assert (sent.status_code, sent.headers["location"]) == (308, "https://gatehouse.test/version")
-    assert httpx.get(f"{place.url}/version").json()["model_version"] == 1
+    assert serves(place.url)["model_version"] == 1
     place.remove()
     volumes = place.engine.volumes.list(filters={"name": f"{place.network.name}-"})
     assert [f"{place.network.name}-certificates"] == [volume.name for volume in volumes]

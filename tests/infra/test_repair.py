@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from infra import asked, contained, host, process, repair
+from tests.serves import serves
 from validation.script import OutsideError
 
 pytestmark = pytest.mark.engine
@@ -43,7 +44,7 @@ def run(containers, apart):
 
 
 def version(url):
-    return httpx.get(f"{url}/version", timeout=20, trust_env=False).json()["model_version"]
+    return serves(url)["model_version"]
 
 
 def roles(place):

@@ -14,6 +14,7 @@ import pytest
 from infra import connection, deploy, host, machine, process, ssh
 from infra.caddy import Edge
 from infra.containers import Containers
+from tests.serves import serves
 from validation.script import OutsideError, Refusal
 
 SSHD = shutil.which("sshd", path=os.environ["PATH"] + ":/usr/sbin")
@@ -139,8 +140,8 @@ def test_a_deployment_by_ssh_serves_there(
             record = machine.bring(place, sealed, home, trial)
             assert (record["what"], record["url"]) == ("container on 127.0.0.1", f"http://127.0.0.1:{port}")
         assert place.url != record["url"]
-        assert httpx.get(f"{place.url}/version").json()["model_version"] == 2
-        assert httpx.get(f"http://127.0.0.1:{port}/version").json()["model_version"] == 2
+        assert serves(place.url)["model_version"] == 2
+        assert serves(f"http://127.0.0.1:{port}")["model_version"] == 2
     finally:
         Containers(far, str(home), Edge(port), 30).remove()
         url = place.url

@@ -13,14 +13,15 @@ import httpx
 import pytest
 
 from infra import process, supervisor
+from tests.serves import serves
 
 
 def version(place):
-    return httpx.get(f"{place.url}/version", timeout=20).json()["model_version"]
+    return serves(place.url)["model_version"]
 
 
 def pid(place):
-    return httpx.get(f"{place.url}/version", timeout=20).json()["pid"]
+    return serves(place.url)["pid"]
 
 
 def state(place):

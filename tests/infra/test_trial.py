@@ -4,13 +4,13 @@ import dataclasses
 import pathlib
 import sys
 
-import httpx
 import pytest
 
 from infra import bundle, machine, trial
 from infra.supervised import Supervised
 from serve.bundle import seal
 from tests import kept
+from tests.serves import serves
 from validation.script import Refusal
 
 FAULTY = (sys.executable, str(pathlib.Path(__file__).with_name("faulty_service.py")))
@@ -47,7 +47,7 @@ def with_fault(make_real_bundle):
 
 
 def version(place):
-    return httpx.get(f"{place.url}/version", timeout=20).json()["model_version"]
+    return serves(place.url)["model_version"]
 
 
 def test_a_good_one_takes_the_place_and_its_numbers_are_kept(place, make_real_bundle, ship) -> None:

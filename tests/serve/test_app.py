@@ -10,6 +10,7 @@ import pytest
 
 from serve.bundle import MANIFEST, seal
 from tests.serve.bundles import sealed
+from tests.serves import serves
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ def test_the_routes_are_there(serving, chain) -> None:
     url = serving()
     assert {"status": "ok"} == httpx.get(f"{url}/healthz").json()
     assert {"status": "ready"} == httpx.get(f"{url}/readyz").json()
-    version = httpx.get(f"{url}/version").json()
+    version = serves(url)
     assert ("income", 1) == (version["model"], version["model_version"])
     assert 'model_info{digest="' + version["model_digest"] in httpx.get(f"{url}/metrics").text
     assert 200 == httpx.get(f"{url}/docs").status_code

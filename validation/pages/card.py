@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from serve.words import ONNX
-from train.view import RUNTIME, RUNTIME_WHY, Version
+from train.view import MLFLOW, RUNTIME, RUNTIME_WHY, Version
 from validation.contract import Config
 from validation.gate import Verdict
 from validation.pages.cells import cell_text, number_text, rows_table, table
@@ -35,6 +35,7 @@ def release_of(version: Version, config: Config) -> dict[str, Any]:
         "data_digest": version.tags.get("data-digest", ""),
         "lock_digest": version.tags.get("lock-digest", ""),
         "runtime": version.tags.get(RUNTIME, ONNX),  # a version from before there was another says nothing
+        **({"mlflow_version": mlflow} if (mlflow := version.tags.get(MLFLOW)) else {}),
         **({"runtime_why": why} if (why := version.tags.get(RUNTIME_WHY)) else {}),
     }
 

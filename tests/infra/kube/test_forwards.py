@@ -8,6 +8,7 @@ import pytest
 from infra import process
 from infra.kube.forwards import Forwards
 from infra.kube.kubectl import Kubectl
+from tests.serves import serves
 from validation.script import OutsideError
 
 
@@ -31,7 +32,7 @@ def ways(tmp_path):
 
 
 def answers(url):
-    return httpx.get(f"{url}/version", trust_env=False).json()["model_version"] == 1
+    return serves(url)["model_version"] == 1
 
 
 def test_a_way_that_ended_is_opened_anew_at_the_same_address(pod, ways, tmp_path):

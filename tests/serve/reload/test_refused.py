@@ -9,6 +9,7 @@ import httpx
 from serve.bundle import MANIFEST, seal
 from tests.serve.bundles import changed, sealed
 from tests.serve.reload.conftest import both
+from tests.serves import serves
 
 
 def flipped(bundle: Path) -> str:
@@ -71,7 +72,7 @@ BROKEN = (
 @both
 def test_a_bad_bundle_is_refused_and_the_old_one_serves_on(mounted, bundles, golden, tmp_path) -> None:
     """One sentence in the log for each; answers and /version stay; the next good one is taken."""
-    before = httpx.get(f"{mounted.url}/version").json()
+    before = serves(mounted.url)
     answer = httpx.post(f"{mounted.url}/predict", json=golden["rows"][0]).content
     for place, spoil in enumerate(BROKEN):
         bundle = shutil.copytree(bundles / "2", tmp_path / spoil.__name__)
@@ -81,10 +82,10 @@ def test_a_bad_bundle_is_refused_and_the_old_one_serves_on(mounted, bundles, gol
         assert message.endswith("version 1 serves on")
         assert "\n" not in message
         assert place + 1 == len(mounted.events("reload refused"))
-        assert before == httpx.get(f"{mounted.url}/version").json()
+        assert before == serves(mounted.url)
         assert answer == httpx.post(f"{mounted.url}/predict", json=golden["rows"][0]).content
     mounted.reload(bundles / "2")
-    after = httpx.get(f"{mounted.url}/version").json()
+    after = serves(mounted.url)
     assert 2 == after["model_version"]
     assert after["loaded"] >= before["loaded"]
     counted = {name: count for name, count in mounted.samples().items() if name.startswith("model_reloads_total")}
@@ -93,7 +94,7 @@ def test_a_bad_bundle_is_refused_and_the_old_one_serves_on(mounted, bundles, gol
 
 def test_the_same_bundle_again_is_left_alone(mounted, bundles) -> None:
     """Nothing is loaded twice, and the log says why."""
-    before = httpx.get(f"{mounted.url}/version").json()
+    before = serves(mounted.url)
     message = mounted.reload(bundles / "1", "reload")["message"]
     assert "the folder holds the bundle that serves, version 1" == message
-    assert before == httpx.get(f"{mounted.url}/version").json()
+    assert before == serves(mounted.url)

@@ -15,6 +15,7 @@ import pytest
 from serve.model import Model
 from tests.serve.reload.conftest import both
 from tests.serve.test_workers import children, waited
+from tests.serves import serves
 
 CLIENTS = 4
 
@@ -69,7 +70,7 @@ def test_nobodys_request_fails(mounted, bundles, golden) -> None:
             asked = time.monotonic()
             assert f"version {version} of income answers" in mounted.reload(bundles / str(version))["message"]
             spans.append((asked, time.monotonic(), version))
-            assert version == httpx.get(f"{mounted.url}/version").json()["model_version"]
+            assert version == serves(mounted.url)["model_version"]
             told = time.monotonic()
             assert waited(lambda told=told: sum(answer[0] > told for answer in load.answers) > 20)
     for _, _, version, said in load.answers:

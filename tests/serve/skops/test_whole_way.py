@@ -15,6 +15,7 @@ import pytest
 from serve.runtime import NOTES
 from tests.conftest import REPOSITORY, Workspace, copy_of, without_onnx
 from tests.serve.conftest import started
+from tests.serves import serves
 
 NOTE = NOTES["skops"]
 TRAINED = """
@@ -95,7 +96,7 @@ def test_what_the_contract_refuses_is_refused(url, skops_chain) -> None:
 
 def test_the_service_says_what_runs_it(url, skops_chain) -> None:
     """/version for anybody, without the reason, which names columns; the page's facts with it; smoke is silent."""
-    version = httpx.get(f"{url}/version").json()
+    version = serves(url)
     assert ("skops", NOTE) == (version["runtime"], version["runtime_note"])
     assert "runtime_why" not in version
     release = httpx.get(f"{url}/page.json").json()["release"]
@@ -182,13 +183,13 @@ def test_a_service_changes_from_a_graph_to_a_pipeline_and_back(chain, skops_chai
         live.symlink_to(to.root / "build/model")
         process.send_signal(signal.SIGHUP)
         for _ in range(400):
-            if httpx.get(f"{url}/version").json()["runtime"] == runtime:
+            if serves(url)["runtime"] == runtime:
                 return
             time.sleep(0.05)
         raise AssertionError(f"it does not serve {runtime}")
 
     with started(root) as (url, process):
-        assert "onnx" == httpx.get(f"{url}/version").json()["runtime"]
+        assert "onnx" == serves(url)["runtime"]
         for to, runtime in ((skops_chain, "skops"), (chain, "onnx")):
             turn(url, process, to, runtime)
             smoke = to.run("serve.smoke", "--url", url, "--bundle", "build/model")

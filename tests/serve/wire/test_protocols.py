@@ -4,16 +4,22 @@ import io
 import json
 
 import httpx
+import mlflow
 import numpy as np
 import pandas as pd
 import pytest
 from mlflow.deployments import PredictionsResponse
+from mlflow.models import Model
+from mlflow.pyfunc import PyFuncModel, scoring_server
 from mlflow.pyfunc.scoring_server import infer_and_parse_data, parse_csv_input
 from mlflow.pyfunc.scoring_server.client import ScoringServerClient
 from open_inference.openapi.client import OpenInferenceClient
 from open_inference.openapi.core.api_error import ApiError
 from open_inference.openapi.errors import BadRequestError
 from open_inference.openapi.types import InferenceRequest, RequestInput, RequestOutput, TensorData
+from sklearn.dummy import DummyClassifier
+
+from tests.serves import answer_of
 
 ROWS = 20
 
@@ -50,10 +56,19 @@ def test_mlflows_client_is_answered(service, frame, expected) -> None:
     host, port = service.removeprefix("http://").split(":")
     client = ScoringServerClient(host, int(port))
     client.wait_server_ready(timeout=10)
-    assert "model_digest" in client.get_version()
+    assert mlflow.version.VERSION == client.get_version()
     answer = client.invoke(frame).get_predictions()
     assert ["label", "probability"] == list(answer.columns)
     assert np.array_equal(expected, answer["probability"].to_numpy("float32"))
+
+
+def test_probes_say_what_mlflows_own_server_says(service, monkeypatch) -> None:
+    """/ping, /health and /version, byte by byte, to a client that names no form."""
+    monkeypatch.setenv("_MLFLOW_IS_IN_SERVING_ENVIRONMENT", "true")  # which it sets itself, for the rest of the process
+    theirs = scoring_server.init(PyFuncModel(Model(flavors={"python_function": {}}), DummyClassifier()))
+    for path in ("/ping", "/health", "/version"):
+        asked, ours = answer_of(theirs, path), httpx.get(f"{service}{path}")
+        assert (asked.status_code, asked.content) == (ours.status_code, ours.content), path
 
 
 def forms(rows: list[dict]) -> dict[str, dict]:
