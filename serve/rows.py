@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from serve.refusal import BadRequest
+from serve.refusal import BadRequest, no_json
 from serve.typed import row_type, type_of
 from serve.unique import refuse_repeated
 from serve.words import COLUMNS, RECORDS, folded, spellings
@@ -100,7 +100,7 @@ class Rows:
         except msgspec.ValidationError as error:
             raise self._located(str(error), None) from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise BadRequest(400, f"the body is no JSON: {error}") from None
+            raise no_json(body, error) from None
         raise BadRequest(422, "the body is no row of this model")
 
     def from_rows(self, rows: Any, key: str) -> Values:

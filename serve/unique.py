@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from serve.refusal import BadRequest
+from serve.refusal import BadRequest, no_json
 
 
 def refuse_repeated(body: bytes) -> None:
@@ -14,7 +14,7 @@ def refuse_repeated(body: bytes) -> None:
     try:
         json.loads(body, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
-        raise BadRequest(400, f"the body is no JSON: {type(error).__name__}") from None
+        raise no_json(body, error) from None
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from serve.refusal import BadRequest
+from serve.refusal import BadRequest, no_json
 from serve.rows import Values
 from serve.wire.scored import Scored
 
@@ -50,7 +50,7 @@ def parsed(body: bytes) -> dict[str, Any]:
     try:
         value = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadRequest(400, f"the body is no JSON: {error}") from None
+        raise no_json(body, error) from None
     refuse_repeated(body)
     if not isinstance(value, dict):
         raise BadRequest(422, "the body is no JSON object")

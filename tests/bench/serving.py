@@ -47,7 +47,8 @@ def server(command: list[str], health: str, **settings: str) -> Iterator[tuple[s
         port = str(taken.getsockname()[1])
     began = time.perf_counter()
     command = [word.replace("PORT", port) for word in command]
-    process = subprocess.Popen(command, env=os.environ | settings | {"PORT": port, "OMP_NUM_THREADS": "1"})
+    environment = os.environ | settings | {"PORT": port, "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(command, env=environment, stdout=sys.stderr)  # stdout is for the tables
     try:
         while time.perf_counter() - began < 120:
             try:

@@ -1,5 +1,6 @@
 """A table of bad requests: each is refused by the same status and sentence, and never by a traceback."""
 
+import gzip
 import json
 
 import httpx
@@ -42,7 +43,14 @@ BAD = {
     "nothing": (P, b"", 400, OUT_OF + "Input data was truncated"),
     "half": (P, b'{"age": 1', 400, OUT_OF + "Input data was truncated"),
     "two bodies": (P, b"{}{}", 400, OUT_OF + "JSON is malformed: trailing characters (byte 3)"),
-    "no text": (P, b"\xff\xfe{}", 400, OUT_OF + "JSON is malformed: invalid character (byte 0)"),
+    "no text": (P, b"\xff{}", 400, OUT_OF + "JSON is malformed: invalid character (byte 0)"),
+    "Latin-1": (P, TEXT.replace("Private", "é").encode("latin-1"), 400, OUT_OF + "a text in it is not in UTF-8"),
+    "UTF-16": (P, TEXT.encode("utf-16"), 400, OUT_OF + "it is in UTF-16; send UTF-8"),
+    "UTF-16 without a mark": (P, TEXT.encode("utf-16-le"), 400, OUT_OF + "it is in UTF-16; send UTF-8"),
+    "UTF-32, the other end first": (P, TEXT.encode("utf-32-be"), 400, OUT_OF + "it is in UTF-16 or UTF-32; send UTF-8"),
+    "a byte order mark": (P, TEXT.encode("utf-8-sig"), 400,
+                          OUT_OF + "it begins with a byte order mark; send it without"),
+    "gzip": (P, gzip.compress(TEXT.encode()), 400, OUT_OF + "it is compressed by gzip; send it as it is"),
     "broken UTF-8": (P, with_text("Peru" if "Peru" in TEXT else "Private", "Priv\\ud800ate"), 400, None),
     "NaN": (P, with_text('"age": 30', '"age": NaN'), 400, OUT_OF + "JSON is malformed: invalid character (byte 8)"),
     "Infinity": (P, with_text("30", "Infinity"), 400, OUT_OF + "JSON is malformed: invalid character (byte 8)"),
@@ -103,6 +111,7 @@ BAD = {
     "a bad value in a column": (P, {"columns": COLUMNS | {"age": [30, 5]}}, 422,
                                 "row 1: age: Expected `float` >= 17.0"),
     "a column that is none": (P, {"columns": COLUMNS | {"age": 30}}, 422, "age: Expected `array`, got `int`"),
+    "MLflow: gzip": (M, gzip.compress(TEXT.encode()), 400, OUT_OF + "it is compressed by gzip; send it as it is"),
     "MLflow: half": (M, b"{", 400, OUT_OF + "Input data was truncated"),
     "MLflow: a list": (M, [ROW], 400, "the body is no JSON object"),
     "MLflow: a bare row": (M, ROW, 400, ONE_OF),
