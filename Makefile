@@ -18,7 +18,6 @@ ARGUMENTS ?=
 
 export PATH := $(VENV)/bin:$(PATH)
 export OMP_NUM_THREADS ?= 2
-export OMP_WAIT_POLICY ?= passive # two fits on two cores would spin against each other for minutes
 
 GATES := performance fairness behaviour parity
 CHAIN := schema dataset fit gates record export image deploy smoke promote

@@ -144,7 +144,7 @@ LONG = ("act", "server", "engine", "spark")  # marks of tests that take minutes,
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """Start one process more than there are cores: a third of the time tests wait for processes and clocks."""
-    return len(os.sched_getaffinity(0)) + 1
+    return int(os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS", len(os.sched_getaffinity(0)) + 1))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -70,6 +70,8 @@ def door(main: Callable[[Sequence[str] | None], int]) -> Callable[..., int]:
     @functools.wraps(main)
     def wrapped(argv: Sequence[str] | None = None) -> int:
         around, _results[:] = list(_results), []  # of a script that calls this one
+        # before scikit-learn is imported: beside other work, threads that spin while they wait make a fit take minutes
+        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
         try:
             with contextlib.redirect_stdout(sys.stderr), _terminate_as_interrupt():
                 code = main(argv)

@@ -228,6 +228,7 @@ def _environment(scratch: Path) -> dict[str, str]:
         "GATEHOUSE_PORT": str(port),
         "GATEHOUSE_HOME": str(scratch / "service"),
         "PYTEST_ADDOPTS": f"-p no:cacheprovider {ONE_TEST}",
+        "PYTEST_XDIST_AUTO_NUM_WORKERS": "1",
         "MYPY_CACHE_DIR": str(ROOT / ".mypy_cache"),  # lint looks at the same files here as there
         "RUFF_CACHE_DIR": str(scratch / "ruff"),
         "ARTIFACTS": str(scratch / "artifacts"),
