@@ -138,7 +138,7 @@ test-cluster: setup ## deployments to a real Kubernetes under load, on one that 
 mutants: setup ## break the gates' code bit by bit; each break has to be noticed by a test
 	@python -m tests.mutants
 
-bench: setup ## measure BENCH=store, what the registry's branch costs (ten minutes), serving, the service's speed, soak, its memory, or bake, how often the bake errs
+bench: setup ## measure BENCH=store, what the registry's branch costs (ten minutes), serving, the service's speed, workers, what another one brings, soak, the service's memory, or bake, how often the bake errs
 	@python -m tests.bench.$(BENCH) $(ARGUMENTS)
 
 lint: setup ## style, types, workflows, Dockerfiles, compose

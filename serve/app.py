@@ -33,6 +33,7 @@ from serve.guard.settings import SettingError, read, says
 from serve.loaded import load
 from serve.renewal import Renewal, Wish
 from serve.running import BACKLOG, DRAIN_SECONDS, Running, leave
+from serve.sharing import Share
 from serve.wire.app import Wire
 from serve.wire.routes import scopes, table
 from serve.wire.served import serving
@@ -120,9 +121,9 @@ def _run(renewal: Renewal, guard: Guard, listener: socket.socket, count: int) ->
         running = Running(app, guard, listener)
         return running.serve()
 
-    def worker(row: int, leash: int, teller: int) -> int:
+    def worker(share: Share, leash: int, teller: int) -> int:
         served = renewal.served
-        served.counts.own(row)
+        served.counts.own(share.row)
 
         def started() -> None:
             # the supervisor's end of the pipe closes when it dies, however it dies
@@ -130,7 +131,7 @@ def _run(renewal: Renewal, guard: Guard, listener: socket.socket, count: int) ->
             running.retire_on(RETIRE)
             os.write(teller, TOLD.pack(os.getpid()))
 
-        running = Running(Wire(served, started), guard, listener)
+        running = Running(Wire(served, started), guard, listener, share)
         return running.serve()
 
     if count == 1:

@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 
 import uvicorn
 
@@ -14,6 +15,7 @@ from serve.guard.server import configure
 from serve.renewal import Renewal, forget, tell
 from serve.seen import traces
 from serve.seen.watched import watch
+from serve.sharing import Door, Share
 from serve.wire.app import Wire
 from serve.wire.short import Short
 
@@ -26,7 +28,28 @@ CLOSE = (b"connection", b"close")
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server, but for its end: it would close a silent connection while a request on it is on its way."""
+    """uvicorn's server, but for its end: it would close a silent connection while a request on it is on its way.
+
+    One of several workers, it takes its share of the connections alone.
+    """
+
+    def __init__(self, config: uvicorn.Config, share: Share | None) -> None:
+        super().__init__(config)
+        self._share = share
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to answer."""
+        share = self._share
+        await super().startup([] if share else sockets)
+        if share:
+            for listener in sockets or []:
+                door = Door(listener, share, self.server_state.connections, self._connect, self.config.ssl)
+                door.open(BACKLOG)
+                self.servers.append(door)  # type: ignore[arg-type]  # it closes as one of asyncio's does
+
+    def _connect(self) -> asyncio.Protocol:
+        make: Callable[..., asyncio.Protocol] = self.config.http_protocol_class
+        return make(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
 
     def close_doors(self) -> None:
         """Take no connection any more, and let each answer say that it is the last one of its connection."""
@@ -45,16 +68,16 @@ class Server(uvicorn.Server):
 
 
 class Running:
-    """A server of one application on a listening socket."""
+    """A server of one application on a listening socket, of which a worker has a share."""
 
-    def __init__(self, app: Wire, guard: Guard, listener: socket.socket) -> None:
+    def __init__(self, app: Wire, guard: Guard, listener: socket.socket, share: Share | None = None) -> None:
         self._app, self._guard, self._listener = app, guard, listener
         options = {"loop": "uvloop", "lifespan": "on", "backlog": BACKLOG, "timeout_graceful_shutdown": DRAIN_SECONDS}
         watched, self._last_words = watch(app, guard)
         # a trace has its span around all that happens to a request, which only the usual way shows it
         short = None if traces.is_on(os.environ) else Short(app, guard)
         self._config = configure(watched, guard.settings, short, **options)
-        self._server = Server(self._config)
+        self._server = Server(self._config, share)
         self._task: asyncio.Task[None] | None = None
 
     def serve(self) -> int:

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from serve.renewal import Renewal, forget, tell
+from serve.sharing import Held, Share
 
 TICK = 0.05  # seconds between two looks
 STEADY = 5.0  # seconds; a worker that lives as long did not die of its start
@@ -24,7 +25,7 @@ RETIRE = signal.SIGUSR1
 RETIRED_SECONDS = 60.0  # for a retired worker to see its callers off; then it is told to drain
 TOLD = struct.Struct("=i")  # a process id through a pipe
 
-Serve = Callable[[int, int, int], int]  # row of the worker's counts, its end of the leash, where it writes that id
+Serve = Callable[[Share, int, int], int]  # the worker's row, its end of the leash, where it writes that id
 
 
 def say(sentence: str) -> None:
@@ -45,10 +46,11 @@ class Worker:
 
 
 class Workers:
-    """Keep `count` workers alive until a signal says to end. Their counts have two rows a place, by turns."""
+    """Keep `count` workers alive until a signal says to end. What they count has two rows a place, by turns."""
 
     def __init__(self, count: int, serve: Serve, ready: Callable[[], None], patience: float, renewal: Renewal) -> None:
         self._count, self._serve, self._told_ready, self._patience = count, serve, ready, patience
+        self._held = Held(2 * count)
         self._renewal = renewal
         self._leash, self._holder = os.pipe()
         self._heard, self._teller = os.pipe()
@@ -102,10 +104,13 @@ class Workers:
             for name in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(name, signal.SIG_DFL)
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
-            code = self._serve(place + self._generation % 2 * self._count, self._leash, self._teller)
+            code = self._serve(Share(self._held, self._row(place, self._generation)), self._leash, self._teller)
         finally:
             sys.stderr.flush()
             os._exit(code)  # what the supervisor would do at its end is not the worker's to do
+
+    def _row(self, place: int, generation: int) -> int:
+        return place + generation % 2 * self._count
 
     def _hear(self) -> None:
         if not select.select([self._heard], [], [], TICK)[0]:
@@ -151,6 +156,7 @@ class Workers:
             if not process:
                 break
             worker = self._living.pop(process)
+            self._held.away(self._row(worker.place, worker.generation))
             if self._ending or worker.leaves is not None:
                 continue
             code, place = os.waitstatus_to_exitcode(status), worker.place

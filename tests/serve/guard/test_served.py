@@ -97,10 +97,13 @@ def test_smoke_asks_with_the_key_it_is_given(serving, chain, monkeypatch) -> Non
     assert 0 == chain.run(*smoke).code
 
 
-def test_it_speaks_tls(serving, row, certificate, monkeypatch) -> None:
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_it_speaks_tls(serving, row, certificate, monkeypatch, workers) -> None:
     """By certificate and key, strict from then on; plain HTTP finds nobody, and the health check knows."""
     cert, key = map(str, certificate)
-    url = serving(TLS_CERT_FILE=cert, TLS_KEY_FILE=key)
+    url = serving(TLS_CERT_FILE=cert, TLS_KEY_FILE=key, WORKERS=workers)
+    for _ in range(4):  # who leaves amid a handshake
+        socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2]))).close()
     answer = httpx.post(f"{url}/predict", json=row, verify=ssl.create_default_context(cafile=cert), trust_env=False)
     assert (200, "max-age=31536000") == (answer.status_code, answer.headers["strict-transport-security"])
     with pytest.raises(httpx.HTTPError):

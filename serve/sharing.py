@@ -1,0 +1,134 @@
+"""Workers share connections evenly: of those that wait on the one socket, who holds fewest takes the next.
+
+A connection wakes every worker. Left to itself an event loop takes all that wait at once, so that a caller's pool of
+kept connections may end with one worker while the others idle. Here a worker takes one a turn of its loop, and leaves
+it to those that hold fewer, for a moment.
+"""
+
+import asyncio
+import mmap
+import socket
+import ssl
+from collections.abc import Callable, Sized
+from dataclasses import dataclass
+from typing import Any
+
+from serve.guard import logs
+
+AWAY = -1  # of a worker that takes no connection
+MOMENT = 0.001  # seconds that a connection is left to others; one that is idle needs a tenth of that
+SLACK = 2  # connections more than another that are no reason to leave the next one to that
+EXHAUSTED = 1.0  # seconds until another try where the process has no descriptor left
+
+
+class Held:
+    """How many connections each worker holds: a number a row, in memory that is shared once they are forked."""
+
+    def __init__(self, rows: int) -> None:
+        self._numbers = memoryview(mmap.mmap(-1, 8 * rows)).cast("q")
+        for row in range(rows):
+            self.away(row)
+
+    def tell(self, row: int, number: int) -> None:
+        """Say how many a worker holds."""
+        self._numbers[row] = number
+
+    def away(self, row: int) -> None:
+        """Say that a worker takes none, or is gone."""
+        self._numbers[row] = AWAY
+
+    def fewer_than(self, row: int) -> bool:
+        """Whether a worker that takes connections holds fewer than this one, by more than SLACK."""
+        own = self._numbers[row] - SLACK
+        return any(AWAY < number < own for number in self._numbers)
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A worker's row in what all of them hold."""
+
+    held: Held
+    row: int
+
+
+class Door:
+    """Takes a worker's share of the connections that wait on `listener`; to uvicorn it is one of its servers.
+
+    `connections` are those that the worker holds, `connect` makes the protocol of a new one.
+    """
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        share: Share,
+        connections: Sized,
+        connect: Callable[[], asyncio.Protocol],
+        tls: ssl.SSLContext | None,
+    ) -> None:
+        self._listener, self._share, self._connections, self._connect, self._tls = (
+            listener, share, connections, connect, tls,
+        )  # fmt: skip
+        self._loop = asyncio.get_running_loop()
+        self._coming: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    def open(self, backlog: int) -> None:
+        """Begin to take connections; called on the event loop."""
+        self._listener.setblocking(False)
+        self._listener.listen(backlog)
+        self._tell()
+        self._watch()
+
+    def close(self) -> None:
+        """Take no more. What was taken stays."""
+        if not self._closed:
+            self._closed = True
+            self._share.held.away(self._share.row)
+            self._loop.remove_reader(self._listener.fileno())
+
+    async def wait_closed(self) -> None:
+        """Return at once: there is nothing to wait for."""
+
+    def _tell(self) -> None:
+        self._share.held.tell(self._share.row, len(self._connections) + len(self._coming))
+
+    def _watch(self) -> None:
+        self._loop.add_reader(self._listener.fileno(), self._look)
+
+    def _look(self) -> None:
+        self._tell()
+        if self._share.held.fewer_than(self._share.row):
+            self._rest(MOMENT)
+        else:
+            self._take()
+
+    def _rest(self, seconds: float) -> None:
+        self._loop.remove_reader(self._listener.fileno())
+        self._loop.call_later(seconds, self._again)
+
+    def _again(self) -> None:
+        if not self._closed:
+            self._watch()
+            self._take()  # whoever holds fewer had the time to
+
+    def _take(self) -> None:
+        try:
+            taken, _ = self._listener.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return  # another worker was there before, or the caller has left
+        except OSError as error:
+            logs.write("error", "no connection taken", message=f"{error.strerror}; there is another try in a second")
+            self._rest(EXHAUSTED)
+            return
+        coming = self._loop.create_task(self._admit(taken))
+        self._coming.add(coming)
+        coming.add_done_callback(self._coming.discard)
+        self._tell()
+
+    async def _admit(self, taken: socket.socket) -> None:
+        taken.setblocking(False)
+        options: dict[str, Any] = {"ssl": self._tls} if self._tls else {}
+        try:
+            await self._loop.connect_accepted_socket(self._connect, taken, **options)
+        except OSError:  # what is no TLS, or leaves amid its handshake, is nobody's request
+            taken.close()
