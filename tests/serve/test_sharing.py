@@ -95,6 +95,22 @@ def test_a_process_without_descriptors_tries_again(monkeypatch, capfd) -> None:
     assert 2 == capfd.readouterr().err.count("Too many open files")
 
 
+def test_what_another_does_not_take_is_taken() -> None:
+    """After a moment, however few the other one holds; and the next one too."""
+
+    async def run(listener: socket.socket) -> None:
+        kept, held = set(range(9)), Held(2)
+        held.tell(1, 0)
+        door = Door(listener, Share(held, 0), kept, lambda: Talk(kept), None)
+        door.open(8)
+        for _ in range(3):
+            (await greeted(listener.getsockname()[1])).close()
+        door.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        asyncio.run(run(listener))
+
+
 def test_a_door_that_is_shut_takes_nobody(monkeypatch) -> None:
     """Not after a rest either; its row says so."""
     monkeypatch.setattr(sharing, "MOMENT", 1)
@@ -167,9 +183,9 @@ def test_a_worker_that_stands_still_keeps_nobody_waiting(start, tmp_path, golden
     """It holds fewest, so the next ones are its own; the others take them all the same."""
     with start(WORKERS="2", READY_FILE=str(tmp_path / "ready")) as (url, process), ExitStack() as open_ones:
         assert waited((tmp_path / "ready").exists)
-        stopped = children(process.pid)[0]
         for _ in range(8):
             open_ones.enter_context(httpx.Client(base_url=url)).get("/healthz")
+        stopped = min(children(process.pid), key=sockets)
         os.kill(stopped, signal.SIGSTOP)
         try:
             for _ in range(10):
