@@ -1,9 +1,11 @@
 """Rate limits: by a clock set by hand, in memory that does not grow."""
 
+import os
+
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from serve.guard.limits import Buckets, who
+from serve.guard.limits import WAYS, Buckets, who
 
 
 def test_a_burst_passes_and_then_the_rate(clock) -> None:
@@ -32,12 +34,32 @@ def test_to_be_refused_costs_nothing(clock) -> None:
 
 def test_many_callers_take_bounded_memory(clock) -> None:
     """Those unseen for longest are forgotten, not those who ask."""
-    buckets = Buckets(10, 1, clock, most=100)
+    buckets = Buckets(0.001, 1, clock, sets=10)
     for number in range(100_000):
+        clock.now += 1e-6
         buckets.take("steady")
         buckets.take(f"caller {number}")
-    assert 100 == len(buckets)
+    assert 10 * WAYS == len(buckets)
     assert buckets.take("steady") > 0
+
+
+def test_callers_that_share_a_set_have_buckets_of_their_own(clock) -> None:
+    """As many as there are places."""
+    buckets = Buckets(0.001, 2, clock, sets=1)
+    names = [f"caller {number}" for number in range(WAYS)]
+    assert [0.0] * 2 * WAYS == [buckets.take(name) for name in names * 2]
+    assert all(buckets.take(name) > 0 for name in names)
+
+
+def test_forked_workers_share_a_callers_bucket(clock) -> None:
+    """What one lets through is gone for the others."""
+    buckets = Buckets(0.001, 9, clock)
+    for _ in range(3):
+        worker = os.fork()
+        if not worker:
+            os._exit(sum(buckets.take("a") == 0 for _ in range(2)))
+        assert 2 == os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1])
+    assert [True, True, True, False] == [buckets.take("a") == 0 for _ in range(4)]
 
 
 @settings(deadline=None)
