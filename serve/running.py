@@ -33,7 +33,7 @@ class Server(uvicorn.Server):
     One of several workers, it takes its share of the connections alone.
     """
 
-    def __init__(self, config: uvicorn.Config, share: Share | None) -> None:
+    def __init__(self, config: uvicorn.Config, share: Share | None = None) -> None:
         super().__init__(config)
         self._share = share
 
