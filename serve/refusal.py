@@ -7,10 +7,7 @@ BEGINS = {
     b"\x1f\x8b": "it is compressed by gzip; send it as it is",
     b"\x28\xb5\x2f\xfd": "it is compressed by zstd; send it as it is",
     codecs.BOM_UTF8: "it begins with a byte order mark; send it without",
-    codecs.BOM_UTF16_LE: "it is in UTF-16; send UTF-8",
-    codecs.BOM_UTF16_BE: "it is in UTF-16; send UTF-8",
-    b"{\0": "it is in UTF-16; send UTF-8",
-    b"\0": "it is in UTF-16 or UTF-32; send UTF-8",
+    **dict.fromkeys((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, b"{\0", b"\0"), "it is in UTF-16 or UTF-32; send UTF-8"),
 }
 KINDS = ("json", "contract", "size", "media", "internal", "gone")  # of errors, as /metrics counts them
 

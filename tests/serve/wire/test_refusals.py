@@ -1,5 +1,6 @@
 """A table of bad requests: each is refused by the same status and sentence, and never by a traceback."""
 
+import codecs
 import gzip
 import json
 
@@ -38,6 +39,7 @@ def tensors(**changed: object) -> dict:
 
 
 OUT_OF = "the body is no JSON: "
+WIDE = OUT_OF + "it is in UTF-16 or UTF-32; send UTF-8"
 # path, body (bytes as they are, else written as JSON), status, the whole sentence
 BAD = {
     "nothing": (P, b"", 400, OUT_OF + "Input data was truncated"),
@@ -45,9 +47,12 @@ BAD = {
     "two bodies": (P, b"{}{}", 400, OUT_OF + "JSON is malformed: trailing characters (byte 3)"),
     "no text": (P, b"\xff{}", 400, OUT_OF + "JSON is malformed: invalid character (byte 0)"),
     "Latin-1": (P, TEXT.replace("Private", "é").encode("latin-1"), 400, OUT_OF + "a text in it is not in UTF-8"),
-    "UTF-16": (P, TEXT.encode("utf-16"), 400, OUT_OF + "it is in UTF-16; send UTF-8"),
-    "UTF-16 without a mark": (P, TEXT.encode("utf-16-le"), 400, OUT_OF + "it is in UTF-16; send UTF-8"),
-    "UTF-32, the other end first": (P, TEXT.encode("utf-32-be"), 400, OUT_OF + "it is in UTF-16 or UTF-32; send UTF-8"),
+    "UTF-16": (P, TEXT.encode("utf-16"), 400, WIDE),
+    "UTF-16, the other end first": (P, codecs.BOM_UTF16_BE + TEXT.encode("utf-16-be"), 400, WIDE),
+    "UTF-16 without a mark": (P, TEXT.encode("utf-16-le"), 400, WIDE),
+    "UTF-32": (P, TEXT.encode("utf-32"), 400, WIDE),
+    "UTF-32, the other end first": (P, TEXT.encode("utf-32-be"), 400, WIDE),
+    "zstd": (P, b"\x28\xb5\x2f\xfd\x04", 400, OUT_OF + "it is compressed by zstd; send it as it is"),
     "a byte order mark": (P, TEXT.encode("utf-8-sig"), 400,
                           OUT_OF + "it begins with a byte order mark; send it without"),
     "gzip": (P, gzip.compress(TEXT.encode()), 400, OUT_OF + "it is compressed by gzip; send it as it is"),
