@@ -13,9 +13,9 @@ from serve.loaded import Bundle
 
 App = Callable[..., Awaitable[None]]
 
-VERSION: dict[int | str, Any] = {
+VERSION_RESPONSES: dict[int | str, Any] = {
     200: {
-        "description": "Which model answers; to who does not ask for JSON the version of MLflow that registered it",
+        "description": "Which model answers; where JSON is not asked for, the version of MLflow that registered it",
         "content": {"application/json": {"schema": {"type": "object"}}, "text/plain": {"schema": {"type": "string"}}},
     }
 }
@@ -72,7 +72,7 @@ def make(bundle: Bundle, guard: Guard | None) -> App:
         show(route, content, kind)
     show("/page.json", facts(bundle), "application/json")
 
-    @app.get("/version", summary="Which model answers, as JSON; else MLflow's version", responses=VERSION)
+    @app.get("/version", summary="Which model answers, as JSON; else MLflow's version", responses=VERSION_RESPONSES)
     async def version(request: Request) -> Response:
         bundle = request.app.state.bundle
         headers = {"vary": "Accept", "model-version": str(bundle.version)}
