@@ -124,7 +124,7 @@ class Replay:
         return [None if each is None else next(outputs) for each in values]
 
     async def _send(self, rows: list[Row], wanted: list[list[float] | None], seconds: float) -> list[Row]:
-        """Send rows, never faster than DEPLOY says; return those for which there was no time."""
+        """Send rows, one at least, never faster than DEPLOY says; return those for which there was no time."""
         end, sent = time.monotonic() + seconds, 0
         free = asyncio.Semaphore(self._deploy.replay_at_once)
         settings: dict[str, Any] = {"headers": credential(), "timeout": TIMEOUT, "trust_env": False}
@@ -133,7 +133,7 @@ class Replay:
                 await free.acquire()
                 while (wait := self._next - time.monotonic()) > 0:
                     await asyncio.sleep(wait)
-                if self._wrong or time.monotonic() > end:
+                if self._wrong or (sent and time.monotonic() > end):
                     break
                 self._next = time.monotonic() + 1 / self._deploy.replay_per_second
                 task = tasks.create_task(self._ask(client, row, outputs))

@@ -164,10 +164,18 @@ def test_it_keeps_to_its_pace_and_to_its_number(fake, make_real_bundle, deploy) 
     url, asked = fake(slow)
     few = replace(deploy, replay_requests=40, replay_per_second=100.0, replay_at_once=3)
     replay = Replay(make_real_bundle().folder, url, None, few, 3)
-    assert 0 < replay(0.1).canary.asked <= 11
+    assert 0 < replay(0.1).canary.asked <= 10
     seen = sent(replay, 0.1)
     assert (40, 40) == (seen.canary.asked, len(asked))
     assert most[0] <= 3
+
+
+def test_it_comes_to_an_end_however_slow_the_machine_is(fake, make_real_bundle, deploy) -> None:
+    """A turn whose time is over before it could send anything sends one row all the same."""
+    url, asked = fake(right)
+    replay = Replay(make_real_bundle().folder, url, None, replace(deploy, replay_requests=3), 3)
+    assert [1, 2, 3, 3] == [replay(0.0).canary.asked for _ in range(4)]
+    assert 3 == len(asked)
 
 
 def test_recorded_rows_go_first_and_those_that_break_the_contract_are_not_compared(
