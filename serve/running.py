@@ -28,24 +28,22 @@ CLOSE = (b"connection", b"close")
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server, but for its end: it would close a silent connection while a request on it is on its way.
+    """uvicorn's server, but for its begin and its end.
 
-    One of several workers, it takes its share of the connections alone.
+    It takes connections as `serve.sharing` says, and closes none that is silent while a request on it is on its way.
     """
 
     def __init__(self, config: uvicorn.Config, share: Share | None = None) -> None:
         super().__init__(config)
-        self._share = share
+        self._share = share or Share()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to answer."""
-        share = self._share
-        await super().startup([] if share else sockets)
-        if share:
-            for listener in sockets or []:
-                door = Door(listener, share, self.server_state.connections, self._connect, self.config.ssl)
-                door.open(BACKLOG)
-                self.servers.append(door)  # type: ignore[arg-type]  # it closes as one of asyncio's does
+        await super().startup([])
+        for listener in sockets or []:
+            door = Door(listener, self._share, self.server_state.connections, self._connect, self.config.ssl)
+            door.open(BACKLOG)
+            self.servers.append(door)  # type: ignore[arg-type]  # it closes as one of asyncio's does
 
     def _connect(self) -> asyncio.Protocol:
         make: Callable[..., asyncio.Protocol] = self.config.http_protocol_class

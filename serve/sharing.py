@@ -1,8 +1,12 @@
-"""Workers share connections evenly: of those that wait on the one socket, who holds fewest takes the next.
+"""How connections are taken: those that come at once begin at once, and workers share them evenly.
 
-A connection wakes every worker. Left to itself an event loop takes all that wait at once, so that a caller's pool of
-kept connections may end with one worker while the others idle. Here a worker takes one a turn of its loop, and leaves
-it to those that hold fewer, for a moment.
+An event loop of uvloop takes one a turn. Under load a turn answers all connections that have begun, so of those that
+come together the last would begin after as many turns as there are, each longer than the one before. Here up to AT_ONCE
+are taken in a turn.
+
+A connection wakes every worker. So that a caller's pool of kept connections does not end with one worker while the
+others idle, of those that wait on the one socket who holds fewest takes the next: a worker leaves it to those that hold
+fewer, for a moment.
 """
 
 import asyncio
@@ -10,11 +14,12 @@ import mmap
 import socket
 import ssl
 from collections.abc import Callable, Sized
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from serve.guard import logs
 
+AT_ONCE = 16  # connections that are taken in a turn of the loop, in which those that have begun wait
 AWAY = -1  # of a worker that takes no connection
 MOMENT = 0.001  # seconds that a connection is left to others; one that is idle needs a tenth of that
 SLACK = 2  # connections more than another that are no reason to leave the next one to that
@@ -45,10 +50,10 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A worker's row in what all of them hold."""
+    """A worker's row in what all of them hold; without others, all is its own."""
 
-    held: Held
-    row: int
+    held: Held = field(default_factory=lambda: Held(1))
+    row: int = 0
 
 
 class Door:
@@ -97,10 +102,12 @@ class Door:
 
     def _look(self) -> None:
         self._tell()
-        if self._share.held.fewer_than(self._share.row):
-            self._rest(MOMENT)
-        else:
-            self._take()
+        for _ in range(AT_ONCE):
+            if self._share.held.fewer_than(self._share.row):
+                self._rest(MOMENT)
+                return
+            if not self._take():
+                return
 
     def _rest(self, seconds: float) -> None:
         self._loop.remove_reader(self._listener.fileno())
@@ -111,19 +118,21 @@ class Door:
             self._watch()
             self._take()  # whoever holds fewer had the time to
 
-    def _take(self) -> None:
+    def _take(self) -> bool:
+        """Take a connection; return whether there may be another one."""
         try:
             taken, _ = self._listener.accept()
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-            return  # another worker was there before, or the caller has left
+            return False  # another worker was there before, or the caller has left
         except OSError as error:
             logs.write("error", "no connection taken", message=f"{error.strerror}; there is another try in a second")
             self._rest(EXHAUSTED)
-            return
+            return False
         coming = self._loop.create_task(self._admit(taken))
         self._coming.add(coming)
         coming.add_done_callback(self._coming.discard)
         self._tell()
+        return True
 
     async def _admit(self, taken: socket.socket) -> None:
         taken.setblocking(False)

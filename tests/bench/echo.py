@@ -2,9 +2,12 @@
 
 import gc
 import os
+import socket
 from typing import Any
 
 import uvicorn
+
+from serve.running import BACKLOG, Server
 
 
 async def echo(scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -26,7 +29,8 @@ async def echo(scope: dict[str, Any], receive: Any, send: Any) -> None:
 
 
 if __name__ == "__main__":
-    uvicorn.run(
-        echo, port=int(os.environ["PORT"]), http="httptools", loop="uvloop", ws="none", lifespan="on",
-        access_log=False, log_level="warning", server_header=False, backlog=2048,
+    config = uvicorn.Config(
+        echo, http="httptools", loop="uvloop", ws="none", lifespan="on", access_log=False, log_level="warning",
+        server_header=False, backlog=BACKLOG,
     )  # fmt: skip
+    Server(config).run(sockets=[socket.create_server(("127.0.0.1", int(os.environ["PORT"])), backlog=BACKLOG)])

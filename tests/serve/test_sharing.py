@@ -16,7 +16,7 @@ import pytest
 import uvloop
 
 from serve import sharing
-from serve.sharing import Door, Held, Share
+from serve.sharing import AT_ONCE, AWAY, SLACK, Door, Held, Share
 from tests.serve.test_workers import children, waited
 
 TOGETHER = 24
@@ -61,6 +61,53 @@ async def greeted(port: int) -> asyncio.StreamWriter:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     assert b"hello" == await asyncio.wait_for(reader.readexactly(5), 20)
     return writer
+
+
+class Told(socket.socket):
+    """A listening socket that says in which turn of the loop each connection was taken."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.turn, self.taken = 0, []
+
+    def accept(self):
+        """Take one, and note the turn."""
+        found = super().accept()
+        self.taken.append(self.turn)
+        return found
+
+    async def count(self) -> None:
+        """Count turns."""
+        while True:
+            self.turn += 1
+            await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize(("others", "first"), [([], AT_ONCE), ([5], 6 + SLACK), ([0], 1 + SLACK), ([AWAY], AT_ONCE)])
+def test_those_that_come_at_once_begin_at_once(others, first) -> None:
+    """Up to so many in a turn, and none that another worker should have; of what it should have one, after a moment."""
+
+    async def run(listener: Told, number: int) -> None:
+        kept, held = set(), Held(1 + len(others))
+        for row, holds in enumerate(others, 1):
+            held.tell(row, holds)
+        counting = asyncio.get_running_loop().create_task(listener.count())
+        door = Door(listener, Share(held, 0), kept, lambda: Talk(kept), None)
+        door.open(64)
+        async with asyncio.timeout(20):
+            while len(kept) < number:
+                await asyncio.sleep(0)
+        door.close()
+        counting.cancel()
+
+    with Told() as listener, ExitStack() as callers:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(64)
+        for _ in range(AT_ONCE + 4):
+            callers.enter_context(socket.create_connection(listener.getsockname()))
+        asyncio.run(run(listener, AT_ONCE + 4))
+    assert [first, first] == [Counter(listener.taken)[listener.taken[0]], max(Counter(listener.taken).values())]
+    assert AT_ONCE + 4 == len(listener.taken)
 
 
 class Full(socket.socket):
