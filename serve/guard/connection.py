@@ -61,6 +61,8 @@ class Connection(Wire):
         length = headers.get(b"content-length")  # none, or some beside chunks, is not for here
         if length is None or int(length) > short.most_bytes or b"transfer-encoding" in headers:
             return None
+        if b"host" not in headers or len(headers) < len(self.headers):  # a second Host is for nobody
+            return None
         if self.expect_100_continue or parser.get_http_version() != "1.1" or not parser.should_keep_alive():
             return None
         if parser.should_upgrade() or self.flow.write_paused or self.transport.is_closing():

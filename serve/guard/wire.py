@@ -5,7 +5,7 @@ ASGI. A request that comes in one piece, as nearly all do, costs two comparisons
 """
 
 import asyncio
-from typing import Any
+from typing import Any, NoReturn
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -89,6 +89,8 @@ class Wire(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Begin the body."""
+        if self.parser.get_http_version() == "1.1" and [name for name, _ in self.headers].count(b"host") != 1:
+            self._stop_for(400, "the header Host has to be there, once")  # RFC 9112, section 3.2
         self._parts += 1
         super().on_headers_complete()
 
@@ -100,8 +102,12 @@ class Wire(HttpToolsProtocol):
     def _count(self, size: int) -> None:
         self._field_bytes += size
         if self._field_bytes > self.limits.max_header_bytes:
-            self._refusal = 431, self._too_large()
-            raise httptools.HttpParserError  # the parser stops, and uvicorn comes back by send_400_response
+            self._stop_for(431, self._too_large())
+
+    def _stop_for(self, status: int, sentence: str) -> NoReturn:
+        """Stop the parser; uvicorn comes back by send_400_response."""
+        self._refusal = status, sentence
+        raise httptools.HttpParserError
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002  uvicorn's sentence, and its place to override
         """Refuse what the parser stopped at."""

@@ -139,6 +139,7 @@ def test_who_does_not_take_the_answer_is_closed(listening) -> None:
     connection.close()
 
 
+NAMELESS = "the header Host has to be there, once"
 LARGE = "the headers are larger than 2000 bytes"
 
 
@@ -170,7 +171,7 @@ def test_too_large_headers_are_refused(listening, content) -> None:
 def test_headers_up_to_the_limit_are_taken(listening) -> None:
     """A long token fits."""
     connection = listening()()
-    connection.sendall(b"GET /healthz HTTP/1.1\r\nconnection: close\r\nx: " + b"a" * 1900 + b"\r\n\r\n")
+    connection.sendall(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nx: " + b"a" * 1900 + b"\r\n\r\n")
     assert all_of(connection).startswith(b"HTTP/1.1 200")
 
 
@@ -179,8 +180,8 @@ def test_headers_up_to_the_limit_are_taken(listening) -> None:
     [
         b"nonsense\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
-        b"GET / HTTP/9.9\r\n\r\n",
-        b"GET http://[ HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/9.9\r\nhost: localhost\r\n\r\n",
+        b"GET http://[ HTTP/1.1\r\nhost: localhost\r\n\r\n",
         b"GET /\xff HTTP/1.1\r\nhost: localhost\r\n\r\n",
         POST + b"content-length: -1\r\n\r\n",
         POST + b"content-length: 1\r\ncontent-length: 2\r\n\r\nab",
@@ -198,6 +199,25 @@ def test_what_is_no_http_is_refused(listening, content, capsys) -> None:
     assert "" == capsys.readouterr().err
     if answer:  # garbage while another answer is under way is closed without a word
         assert (400, "this is no HTTP request") == refusal(answer)
+    assert lives(connect)
+
+
+TWICE = b"host: localhost\r\nHOST: elsewhere\r\n"
+
+
+@pytest.mark.parametrize("method", [b"GET /healthz", b"POST /predict"])
+@pytest.mark.parametrize(
+    ("version", "hosts", "taken"),
+    [(b"1.1", b"", False), (b"1.1", TWICE, False), (b"1.1", b"Host: localhost\r\n", True), (b"1.0", b"", True)],
+)
+def test_a_request_names_one_host(listening, method, version, hosts, taken) -> None:
+    """None, or two of which a proxy before us may have believed the other: 400, as RFC 9112 has it."""
+    connect = listening()
+    connection = connect()
+    more = b"connection: close\r\ncontent-length: 2\r\n\r\n12"
+    connection.sendall(method + b" HTTP/" + version + b"\r\n" + hosts + more)
+    answer = all_of(connection)
+    assert answer.startswith(b"HTTP/1.1 200") if taken else (400, NAMELESS) == refusal(answer)
     assert lives(connect)
 
 
