@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,16 @@ from tests.serve.test_batch import changed
 LOCAL = ("--engine", "spark", "--master", "local[2]")
 
 
+@pytest.fixture(scope="module")
+def forgotten() -> Iterator[None]:
+    """Let this process forget Spark: who imports great_expectations later would find it, half of it gone."""
+    yield
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("pyspark", "py4j")]:
+        del sys.modules[name]
+
+
 @pytest.fixture
-def spark(monkeypatch):
+def spark(monkeypatch, forgotten):
     """Let this process, and the workers of a cluster of its own, import Spark from the folder SPARK_LIBRARIES."""
     folder = os.environ.get("SPARK_LIBRARIES", "")
     if not folder:

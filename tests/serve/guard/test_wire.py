@@ -171,7 +171,9 @@ def test_too_large_headers_are_refused(listening, content) -> None:
 def test_headers_up_to_the_limit_are_taken(listening) -> None:
     """A long token fits."""
     connection = listening()()
-    connection.sendall(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nx: " + b"a" * 1900 + b"\r\n\r\n")
+    connection.sendall(
+        b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nx: " + b"a" * 1900 + b"\r\n\r\n"
+    )
     assert all_of(connection).startswith(b"HTTP/1.1 200")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.conftest import Workspace
+from tests.ports import free_port
 from tests.train.travel.conftest import Tree
 from train.travel import ledger
 from train.travel.effects import REMOVED
@@ -115,7 +116,8 @@ def test_a_rollback_to_a_compacted_version_is_refused(full: Tree) -> None:
     assert 0 == full.store("compact").code
     before = full.place.lines()
     words = ("infra.rollback", "--environment", "local", "--version", "2", "--reason", "a test")
-    environment = full.place.environment() | {"ENGINE": "none", "GATEHOUSE_HOME": str(full.place.root / "home")}
+    own = {"ENGINE": "none", "GATEHOUSE_HOME": str(full.place.root / "home"), "GATEHOUSE_PORT": str(free_port())}
+    environment = full.place.environment() | own
     object.__setattr__(full.place, "environment", lambda: environment)
     assert "the files of model version 2 were removed by the compaction of" in sentence(full, *words)
     assert before == full.place.lines()
