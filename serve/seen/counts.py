@@ -102,7 +102,8 @@ class Counts:
         `codes` are those of the categories among the columns, where they are known already.
         """
         with self._lock:
-            self._pending.append((numbers, columns, outputs, codes))
+            # what is not needed is not kept: its memory is taken again for the next request while it is still at hand
+            self._pending.append((numbers, columns if codes is None else (), outputs, codes))
             self._rows += len(outputs)
 
     @property
