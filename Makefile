@@ -129,7 +129,7 @@ calibrate: setup ## measure how often the gates err on the present data; takes m
 ui: setup ## MLflow's pages on the embedded store
 	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --backend-store-uri sqlite:///$(CURDIR)/.mlflow/mlflow.db --host 127.0.0.1 --port $(UI_PORT)
 
-test: setup $(COMPILED) ## the tests; TESTS= narrows them
+test: setup $(COMPILED) ## the tests; TESTS= narrows them, PART=2/4 is the second of four parts of them
 	@OMP_NUM_THREADS=1 python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(TESTS)
 
 test-cluster: setup ## deployments to a real Kubernetes under load, on one that is built here (root, apt; ten minutes once)

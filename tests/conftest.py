@@ -17,6 +17,7 @@ import pytest
 from filelock import FileLock
 
 from tests import browser, kept
+from tests.part import part_of
 from tests.ports import free_port
 from train.travel import ledger, rows
 from train.view import View
@@ -147,14 +148,23 @@ def pytest_xdist_auto_num_workers() -> int:
     return int(os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS", len(os.sched_getaffinity(0)) + 1))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes long: begun last, it would be alone at the end, the other cores idle."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with what takes long: begun last, it would be alone at the end, the other cores idle.
+
+    Of several machines that share the tests, PART tells which part this one runs.
+    """
     tests = Counter(item.path for item in items)
     turn: dict[Path, int] = {}
     for item in items:
         marked = [place for place, mark in enumerate(LONG) if item.get_closest_marker(mark)]
         turn[item.path] = min([turn.get(item.path, len(LONG)), *marked])
     items.sort(key=lambda item: (turn[item.path], -tests[item.path], item.path))
+    try:
+        ours = set(part_of(list(dict.fromkeys(item.path for item in items)), os.environ.get("PART", "")))
+    except ValueError as error:
+        raise pytest.UsageError(str(error)) from None
+    config.hook.pytest_deselected(items=[item for item in items if item.path not in ours])
+    items[:] = [item for item in items if item.path in ours]
     _skip_the_example(items)
 
 

@@ -32,6 +32,7 @@ STAND_INS = {
 OUTPUTS = {"docker/build-push-action": ["digest"]}  # that later steps read
 BUILT_IN = "actions/checkout"  # act copies the working tree itself
 ONE_TEST = "tests/github/test_rules.py::test_the_table_of_pins_is_read"  # what `make test` runs inside a run
+PART = "1/4"  # the part of the tests that a file is in which is alone
 TOKEN = "a-token-of-the-tests"
 COMMIT = ["git", "-c", "user.name=tests", "-c", "user.email=tests@example.invalid", "commit", "-qm", "Copy"]
 
@@ -171,7 +172,8 @@ def run_act(
     command += ["-s", f"GITHUB_TOKEN={TOKEN}"]  # what `github.token` is; no action of others sees it
     for name, value in (variables or {}).items():
         command += ["--var", f"{name}={value}"]
-    command += ["--json", "-v", "--pull=false", "--no-cache-server", "--concurrent-jobs", "1"]
+    command += ["--matrix", f"part:{PART}", "--json", "-v", "--pull=false"]
+    command += ["--no-cache-server", "--concurrent-jobs", "1"]
     command += ["--action-cache-path", scratch / "cache", "-P", "ubuntu-latest=-self-hosted"]
     for option in ("--env-file", "--secret-file", "--var-file", "--input-file"):  # else act reads .env, .secrets, ...
         command += [option, os.devnull]

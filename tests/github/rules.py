@@ -58,6 +58,7 @@ MODES = {"reproduce"}  # flags that make a script do another thing: a job may ha
 GATING = {"push", "pull_request"}  # events whose checks stand at a commit or proposal; a schedule gates nothing
 PLATFORM_JOBS = {
     "approve",
+    "lint",
     "tests",
     "image",
     "push",

@@ -15,7 +15,7 @@ from tests.infra.fake_forge import FakeForge, serving
 pytestmark = pytest.mark.act
 
 GATES = ("performance", "fairness", "behaviour", "parity")
-STAGE_1 = {"tests/tests": "success", "data/schema": "success", "data/dataset": "success"}
+STAGE_1 = {"tests/lint": "success", "tests/tests": "success", "data/schema": "success", "data/dataset": "success"}
 JUDGED = dict.fromkeys((f"gates/{gate}" for gate in (*GATES, "report")), "success")
 LATER = (
     "train/fit",
@@ -63,7 +63,9 @@ def test_commits_follow_each_other_and_the_button_goes_back(
         run = act(approved(checkout, forge.url), "pipeline.yml", "push")
         good = dict.fromkeys((*STAGE_1, *JUDGED, *LATER), "success") | UNASKED
         assert (0, good) == (run.code, run.jobs)
-        assert ["make lint: success", "make test: success"] == run.steps["tests/tests"][-2:]
+        assert ["make lint: success", "make test: success"] == [
+            run.steps[f"tests/{job}"][-1] for job in ("lint", "tests")
+        ]
         assert "1" == run.outputs["train/fit"]["model-version"] == run.outputs["claim/claim"]["model-version"]
         left = files(run.artifacts)
         assert VERDICTS | {"data-docs", "registry-fitted", "registry", "report", "bundle", "image"} == left.keys()

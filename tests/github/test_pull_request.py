@@ -11,7 +11,7 @@ from tests.github.act import Run
 pytestmark = pytest.mark.act
 
 JOBS = (
-    *("tests/tests", "data/schema", "data/dataset", "train/fit"),
+    *("tests/lint", "tests/tests", "data/schema", "data/dataset", "train/fit"),
     *("gates/performance", "gates/fairness", "gates/behaviour", "gates/parity", "gates/report"),
     *("image/image", "all-green"),
 )

@@ -60,7 +60,7 @@ FLAWS: dict[str, list[tuple[str, str, str, str]]] = {
             TESTS,
             r"run: make lint",
             "run: make lint | tee log",
-            "tests.yml, tests: `make lint | tee log` is no single call",
+            "tests.yml, lint: `make lint | tee log` is no single call",
         ),
         (TESTS, r"run: make lint", "run: make lint && make test", "`make lint && make test` is no single call"),
         (TESTS, r"run: make lint", "run: make lint; make test", "`make lint; make test` is no single call"),
