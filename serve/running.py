@@ -7,15 +7,17 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from typing import Any
 
 import uvicorn
 
 from serve.guard.around import Guard
 from serve.guard.server import configure
+from serve.guard.settings import Limits
 from serve.renewal import Renewal, forget, tell
 from serve.seen import traces
 from serve.seen.watched import watch
-from serve.sharing import Door, Share
+from serve.sharing import Door, Share, Tls
 from serve.wire.app import Wire
 from serve.wire.short import Short
 
@@ -40,14 +42,20 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to answer."""
         await super().startup([])
+        tls = Tls(self.config.ssl, self._limits) if self.config.ssl else None
         for listener in sockets or []:
-            door = Door(listener, self._share, self.server_state.connections, self._connect, self.config.ssl)
+            door = Door(listener, self._share, self.server_state.connections, self._connect, tls)
             door.open(BACKLOG)
             self.servers.append(door)  # type: ignore[arg-type]  # it closes as one of asyncio's does
 
     def _connect(self) -> asyncio.Protocol:
         make: Callable[..., asyncio.Protocol] = self.config.http_protocol_class
         return make(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
+
+    def _limits(self) -> Limits:
+        kind: Any = self.config.http_protocol_class  # of serve/guard/connection.py; a reload changes its limits
+        found: Limits = kind.limits
+        return found
 
     def close_doors(self) -> None:
         """Take no connection any more, and let each answer say that it is the last one of its connection."""

@@ -18,11 +18,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from serve.guard import logs
+from serve.guard.settings import Limits
 
 AT_ONCE = 16  # connections that are taken in a turn of the loop, in which those that have begun wait
 AWAY = -1  # of a worker that takes no connection
 MOMENT = 0.001  # seconds that a connection is left to others; one that is idle needs a tenth of that
 SLACK = 2  # connections more than another that are no reason to leave the next one to that
+SPARE = 2  # connections beyond the limit whose handshake is taken, so that they are told why they are refused
 EXHAUSTED = 1.0  # seconds until another try where the process has no descriptor left
 
 
@@ -56,10 +58,20 @@ class Share:
     row: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """How connections are encrypted, and the limits that hold when one comes."""
+
+    context: ssl.SSLContext
+    limits: Callable[[], Limits]
+
+
 class Door:
     """Takes a worker's share of the connections that wait on `listener`; to uvicorn it is one of its servers.
 
-    `connections` are those that the worker holds, `connect` makes the protocol of a new one.
+    `connections` are those that the worker holds, `connect` makes the protocol of a new one. What is not through its
+    TLS handshake cannot be told anything yet: it is dropped after the time of a request's headers, or at once where as
+    many are there as may be, and a few more.
     """
 
     def __init__(
@@ -68,7 +80,7 @@ class Door:
         share: Share,
         connections: Sized,
         connect: Callable[[], asyncio.Protocol],
-        tls: ssl.SSLContext | None,
+        tls: Tls | None,
     ) -> None:
         self._listener, self._share, self._connections, self._connect, self._tls = (
             listener, share, connections, connect, tls,
@@ -128,15 +140,21 @@ class Door:
             logs.write("error", "no connection taken", message=f"{error.strerror}; there is another try in a second")
             self._rest(EXHAUSTED)
             return False
-        coming = self._loop.create_task(self._admit(taken))
+        options: dict[str, Any] = {}
+        if self._tls:
+            limits = self._tls.limits()
+            if len(self._connections) + len(self._coming) >= limits.connections + SPARE:
+                taken.close()
+                return True
+            options = {"ssl": self._tls.context, "ssl_handshake_timeout": limits.header_seconds}
+        coming = self._loop.create_task(self._admit(taken, options))
         self._coming.add(coming)
         coming.add_done_callback(self._coming.discard)
         self._tell()
         return True
 
-    async def _admit(self, taken: socket.socket) -> None:
+    async def _admit(self, taken: socket.socket, options: dict[str, Any]) -> None:
         taken.setblocking(False)
-        options: dict[str, Any] = {"ssl": self._tls} if self._tls else {}
         try:
             await self._loop.connect_accepted_socket(self._connect, taken, **options)
         except OSError:  # what is no TLS, or leaves amid its handshake, is nobody's request

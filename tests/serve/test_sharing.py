@@ -10,13 +10,14 @@ import ssl
 from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import pytest
 import uvloop
 
 from serve import sharing
-from serve.sharing import AT_ONCE, AWAY, SLACK, Door, Held, Share
+from serve.sharing import AT_ONCE, AWAY, SLACK, SPARE, Door, Held, Share, Tls
 from tests.serve.test_workers import children, waited
 
 TOGETHER = 24
@@ -181,6 +182,60 @@ def test_a_door_that_is_shut_takes_nobody(monkeypatch) -> None:
         asyncio.run(run(listener))
 
 
+def tls(**limits) -> Tls:
+    found = SimpleNamespace(**({"connections": 1000} | limits))
+    return Tls(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), lambda: found)
+
+
+async def gone(reader: asyncio.StreamReader) -> bool:
+    return b"" == await asyncio.wait_for(reader.read(), 20)
+
+
+def test_a_handshake_that_does_not_end_is_dropped() -> None:
+    """After the time of a request's headers: asyncio itself would hold its descriptor for a minute."""
+
+    async def run(listener: socket.socket) -> None:
+        door = Door(listener, Share(), set(), lambda: Talk(set()), tls(header_seconds=0.05))
+        door.open(8)
+        for begun in (b"", b"\x16\x03\x01"):
+            reader, writer = await asyncio.open_connection(*listener.getsockname())
+            writer.write(begun)
+            assert await gone(reader)
+            writer.close()
+        door.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        uvloop.run(run(listener))
+
+
+def test_handshakes_are_counted_as_connections() -> None:
+    """Beyond what is taken, and a few more for who is then told so, the next one is dropped at once."""
+
+    async def run(listener: socket.socket) -> None:
+        door = Door(listener, Share(), set(), lambda: Talk(set()), tls(header_seconds=3600, connections=1))
+        door.open(64)
+        silent = [await asyncio.open_connection(*listener.getsockname()) for _ in range(1 + SPARE)]
+        reader, last = await asyncio.open_connection(*listener.getsockname())
+        assert await gone(reader)
+        assert not any(reader.at_eof() for reader, _ in silent)
+        last.close()
+        silent[0][1].close()
+        for _ in range(100):
+            reader, last = await asyncio.open_connection(*listener.getsockname())
+            if not (await asyncio.wait([asyncio.ensure_future(reader.read())], timeout=0.2))[0]:
+                break  # it is kept, now that another one has left
+            last.close()
+        else:
+            pytest.fail("a connection that left is counted still")
+        for _, writer in silent:
+            writer.close()
+        last.close()
+        door.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        uvloop.run(run(listener))
+
+
 def test_what_is_no_tls_is_dropped() -> None:
     """Its connection is closed, nothing is kept of it, and no exception is left to the loop."""
 
@@ -188,8 +243,7 @@ def test_what_is_no_tls_is_dropped() -> None:
         left: list[dict] = []
         asyncio.get_running_loop().set_exception_handler(lambda _, context: left.append(context))
         kept: set = set()
-        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        door = Door(listener, Share(Held(1), 0), kept, lambda: Talk(kept), tls)
+        door = Door(listener, Share(Held(1), 0), kept, lambda: Talk(kept), tls(header_seconds=60))
         door.open(8)
         reader, writer = await asyncio.open_connection(*listener.getsockname())
         writer.write(b"GET / HTTP/1.1\r\n\r\n")
