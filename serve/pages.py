@@ -72,6 +72,8 @@ def make(bundle: Bundle, guard: Guard | None) -> App:
         show(route, content, kind)
     show("/page.json", facts(bundle), "application/json")
 
+    # FastAPI, unlike what it stands on, gives HEAD no answer of its own
+    @app.head("/version", include_in_schema=False)
     @app.get("/version", summary="Which model answers, as JSON; else MLflow's version", responses=VERSION_RESPONSES)
     async def version(request: Request) -> Response:
         bundle = request.app.state.bundle
@@ -80,6 +82,7 @@ def make(bundle: Bundle, guard: Guard | None) -> App:
             return JSONResponse({**identity(bundle), "loaded": bundle.loaded}, headers=headers)
         return PlainTextResponse(str(bundle.release.get("mlflow_version", "unknown")), headers=headers)
 
+    @app.head("/metrics", include_in_schema=False)
     @app.get("/metrics", summary="Prometheus metrics", response_class=Response)
     async def metrics(request: Request) -> Response:
         bundle = request.app.state.bundle

@@ -19,6 +19,7 @@ from open_inference.openapi.errors import BadRequestError
 from open_inference.openapi.types import InferenceRequest, RequestInput, RequestOutput, TensorData
 from sklearn.dummy import DummyClassifier
 
+from serve.wire.routes import table
 from tests.serves import answer_of
 
 ROWS = 20
@@ -123,6 +124,14 @@ def test_sagemaker_and_mlflow_find_it_healthy(service) -> None:
     for path in ("/ping", "/health"):
         answer = httpx.get(service + path)
         assert (200, "\n", "application/json") == (answer.status_code, answer.text, answer.headers["content-type"])
+
+
+@pytest.mark.parametrize("path", sorted({route.path for route in table("income", 1, {}) if route.method == "GET"}))
+def test_whoever_asks_for_the_head_gets_the_head(service, path) -> None:
+    """Of every page, probe and schema: RFC 9110 wants HEAD wherever there is GET, and monitors ask so."""
+    whole, head = httpx.get(service + path, timeout=60), httpx.head(service + path, timeout=60)
+    assert (200, 200, b"") == (whole.status_code, head.status_code, head.content)
+    assert whole.headers.get("content-type") == head.headers.get("content-type")
 
 
 def test_vertex_asks_on_the_routes_that_it_names(service, bundle, rows, expected) -> None:
