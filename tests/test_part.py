@@ -41,17 +41,8 @@ def test_the_workflows_parts_are_all() -> None:
 )
 def test_pytest_runs_the_part(part, code, says) -> None:
     """Of one file the second half is none, and to run no test is a failure."""
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "tests/serve/test_sharing.py",
-        "-k",
-        "gone or shut",
-    ]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    command += ["tests/serve/test_sharing.py", "-k", "gone or shut"]
     done = subprocess.run(
         command, cwd=REPOSITORY, env=os.environ | {"PART": part, "PYTEST_ADDOPTS": ""}, capture_output=True, text=True
     )

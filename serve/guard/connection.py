@@ -61,7 +61,7 @@ class Connection(Wire):
         length = headers.get(b"content-length")  # none, or some beside chunks, is not for here
         if length is None or int(length) > short.most_bytes or b"transfer-encoding" in headers:
             return None
-        if b"host" not in headers or len(headers) < len(self.headers):  # a second Host is for nobody
+        if not self.names_host_once():
             return None
         if self.expect_100_continue or parser.get_http_version() != "1.1" or not parser.should_keep_alive():
             return None

@@ -1,7 +1,8 @@
 """The HTTP protocol of the server with its patience bounded: slow or too large headers, bodies, readers.
 
-uvicorn waits for ever for the rest of a request, and httptools takes headers of any size. Both show only here, below
-ASGI. A request that comes in one piece, as nearly all do, costs two comparisons more and starts no timer.
+uvicorn waits for ever for the rest of a request, and httptools takes headers of any size, and any number of hosts. All
+that shows only here, below ASGI. A request that comes in one piece, as nearly all do, costs a look at the names of its
+headers and two comparisons more, and starts no timer.
 """
 
 import asyncio
@@ -89,10 +90,14 @@ class Wire(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Begin the body."""
-        if self.parser.get_http_version() == "1.1" and [name for name, _ in self.headers].count(b"host") != 1:
+        if self.parser.get_http_version() == "1.1" and not self.names_host_once():
             self._stop_for(400, "the header Host has to be there, once")  # RFC 9112, section 3.2
         self._parts += 1
         super().on_headers_complete()
+
+    def names_host_once(self) -> bool:
+        """Whether the header Host is there, and once."""
+        return [name for name, _ in self.headers].count(b"host") == 1
 
     def on_message_complete(self) -> None:
         """End the request."""

@@ -130,7 +130,7 @@ def test_a_process_without_descriptors_tries_again(monkeypatch, capfd) -> None:
 
     async def run(listener: Full) -> None:
         kept: set = set()
-        door = Door(listener, Share(Held(1), 0), kept, lambda: Talk(kept), None)
+        door = Door(listener, Share(), kept, lambda: Talk(kept), None)
         door.open(8)
         (await greeted(listener.getsockname()[1])).close()
         door.close()
@@ -243,7 +243,7 @@ def test_what_is_no_tls_is_dropped() -> None:
         left: list[dict] = []
         asyncio.get_running_loop().set_exception_handler(lambda _, context: left.append(context))
         kept: set = set()
-        door = Door(listener, Share(Held(1), 0), kept, lambda: Talk(kept), tls(header_seconds=60))
+        door = Door(listener, Share(), kept, lambda: Talk(kept), tls(header_seconds=60))
         door.open(8)
         reader, writer = await asyncio.open_connection(*listener.getsockname())
         writer.write(b"GET / HTTP/1.1\r\n\r\n")

@@ -172,6 +172,18 @@ def test_what_is_not_plain_goes_the_usual_way(ask, row, what, more, status) -> N
     assert len(asked.usual) == 2
 
 
+@pytest.mark.parametrize("hosts", [b"", b"host: localhost\r\nhost: elsewhere\r\n"])
+def test_a_request_without_one_host_comes_neither_way(ask, row, hosts) -> None:
+    """Plain as it is otherwise, it is no request."""
+    asked = ask()
+    with asked.connect() as connection:
+        connection.sendall(request("/predict", json.dumps(row).encode()).replace(b"host: localhost\r\n", hosts))
+        told = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert told.startswith(b"HTTP/1.1 400 ")
+    assert b"the header Host has to be there, once" in told
+    assert asked.usual == []
+
+
 def test_a_body_that_is_refused_costs_one_request_of_the_caller(ask, row) -> None:
     """It is let in once, though two ways look at it; so are the metrics and the limits by it."""
     asked = ask(requests_per_second=0.001, burst=2, concurrent=1)
