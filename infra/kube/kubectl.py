@@ -40,6 +40,10 @@ SET_UP = (  # what is no failure of the cluster, and what to do about it
         r'no matches for kind "(\w+)" in version "([^"]+)"',
         "the cluster knows no {0} of {1}: leave the component out, or install what brings it",
     ),
+    (
+        r'have a resource type "(\w+)" in group "([^"]+)"',
+        "the cluster knows no {0} of {1}: leave it out of the overlay, or take a newer cluster",
+    ),
     (r"\((?:Invalid|BadRequest)\): (.*)|strict decoding error: (.*)", "the cluster refuses the overlay: {line}"),
 )
 

@@ -43,6 +43,10 @@ def says(monkeypatch):
             r"the cluster knows no HTTPRoute of g\.io/v1: leave the component out, or install what brings it",
         ),
         (
+            'error: the server doesn\'t have a resource type "Scaler" in group "v2.autoscaling"',
+            r"the cluster knows no Scaler of v2\.autoscaling: leave it out of the overlay, or take a newer cluster",
+        ),
+        (
             "Error from server (BadRequest): Deployment cannot be handled: strict decoding error: unknown",
             "the cluster refuses the overlay: Error from server",
         ),
