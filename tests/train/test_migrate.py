@@ -160,7 +160,7 @@ def test_everything_arrives_and_once_only(store: Workspace, team: Team, request:
     shutil.rmtree(store.root / "build/models")
     shutil.rmtree(store.root / ".mlflow")  # from here on only the server is asked
     ran = script(ours, NEXT)
-    assert (0, "6") == (ran.code, ran.out.splitlines()[-1]), ran.err
+    assert (0, ["6"]) == (ran.code, ran.out.splitlines()[-1:]), ran.err
 
 
 def test_a_move_cut_short_is_completed(store: Workspace, team: Team, request: pytest.FixtureRequest) -> None:
