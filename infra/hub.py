@@ -5,10 +5,12 @@ login is that of `docker login` (DOCKER_CONFIG, else ~/.docker/config.json). Reg
 """
 
 import base64
+import contextlib
 import hashlib
 import json
 import os
 import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,9 @@ KINDS = (
     "application/vnd.docker.distribution.manifest.v2+json",
 )
 SECONDS = 30.0
+
+Read = Callable[[str, tuple[str, ...]], bytes]  # what a path like blobs/sha256:... has, in one of these media types
+_elsewhere: dict[str, Read] = {}  # by host: what is asked instead of a registry
 
 
 @dataclass(frozen=True)
@@ -60,19 +65,29 @@ def parts(reference: str) -> tuple[str, str, str]:
     return found.group(1), found.group(2), found.group(3)
 
 
+@contextlib.contextmanager
+def elsewhere(host: str, read: Read) -> Iterator[None]:
+    """Let the images of a host that is no registry be read by a function, while the block runs."""
+    _elsewhere[host] = read
+    try:
+        yield
+    finally:
+        del _elsewhere[host]
+
+
 def look(reference: str) -> Image:
     """Read what an image is.
 
     Raises NoSuchImageError when it is not there or not what its digest says, OutsideError when the registry fails.
     """
     host, name, wanted = parts(reference)
-    asked = _Asked(host, name)
-    manifest = _object(_checked(asked.get(f"manifests/{wanted}", KINDS), wanted, reference), reference)
+    read = _elsewhere.get(host) or _Asked(host, name).read
+    manifest = _object(_checked(read(f"manifests/{wanted}", KINDS), wanted, reference), reference)
     config = manifest.get("config")
     inner = str(config.get("digest")) if isinstance(config, dict) else ""
     if not re.fullmatch(r"sha256:[0-9a-f]{64}", inner):
         raise NoSuchImageError(f"{reference} is no image for one platform, as ours are")
-    told = _object(_checked(asked.get(f"blobs/{inner}", ("*/*",)), inner, reference), reference)
+    told = _object(_checked(read(f"blobs/{inner}", ("*/*",)), inner, reference), reference)
     labels, layers = (told.get("config") or {}).get("Labels"), (told.get("rootfs") or {}).get("diff_ids")
     if not isinstance(layers, list) or not layers:
         raise NoSuchImageError(f"{reference} lists no layers")
@@ -84,7 +99,7 @@ def tag(reference: str, word: str) -> None:
     host, name, wanted = parts(reference)
     asked = _Asked(host, name, "pull,push")
     told = asked.get(f"manifests/{wanted}", KINDS)
-    content = _checked(told, wanted, reference)
+    content = _checked(told.content, wanted, reference)
     kind = str(_object(content, reference).get("mediaType") or told.headers.get("content-type") or KINDS[0])
     asked.put(f"manifests/{word}", content, kind)
 
@@ -101,6 +116,9 @@ class _Asked:
 
     def get(self, path: str, kinds: tuple[str, ...]) -> httpx.Response:
         return self._ask("GET", path, headers={"Accept": ", ".join(kinds)})
+
+    def read(self, path: str, kinds: tuple[str, ...]) -> bytes:
+        return self.get(path, kinds).content
 
     def put(self, path: str, content: bytes, kind: str) -> None:
         self._ask("PUT", path, headers={"Content-Type": kind}, content=content)
@@ -155,10 +173,10 @@ def _known(host: str) -> str:
     return known
 
 
-def _checked(answer: httpx.Response, wanted: str, reference: str) -> bytes:
-    if f"sha256:{hashlib.sha256(answer.content).hexdigest()}" != wanted:
+def _checked(content: bytes, wanted: str, reference: str) -> bytes:
+    if f"sha256:{hashlib.sha256(content).hexdigest()}" != wanted:
         raise NoSuchImageError(f"{reference}: the registry gave something that has not the digest {wanted[:19]}")
-    return answer.content
+    return content
 
 
 def _object(content: bytes, reference: str) -> dict[str, Any]:

@@ -7,8 +7,8 @@ each has to be undone, and no request may fail.
 
 Reads   the bundle (build/model), infra/overlays, infra/namespace, and what infra.deploy reads
         KUBECONFIG, a cluster for rehearsals, and KUBE_CONTEXT; else kind and a container engine
-        CLUSTER_REGISTRY, where an image is built and pushed to when no --image is given; CLUSTER_ENGINE, the engine
-        that pushes there, if it is not the one that builds
+        CLUSTER_REGISTRY, where an image is built and pushed to when no --image is given, else it is put into the node
+        that kind made; CLUSTER_ENGINE, the engine that pushes there, if it is not the one that builds
         REGISTRY_USER and REGISTRY_TOKEN, a login by which the cluster pulls the image
 Prints  the deployment's table, the drill's table, and how to deploy for real, as Markdown
 Writes  what infra.deploy writes, for the environment `rehearsal`; build/rehearsal
@@ -19,19 +19,21 @@ Exits   0 deployed, and each broken release undone with no request failed; 1 not
 import contextlib
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from infra import bundle as bundles
-from infra import deploy, hub
+from infra import deploy, hub, target
 from infra.bundle import Bundle
 from infra.environ import holding
-from infra.rehearsal import kind, laid, pushed
+from infra.kube.kubectl import Kubectl
+from infra.kube.manifests import Overlay
+from infra.rehearsal import kind, laid, own
 from infra.rehearsal.drill import DRILLS, Drilled, drills, table
 from infra.verified import NONE
 from serve.bundle import BundleError
 from validation import script
-from validation.script import BUILD, INTERRUPTED, NO, YES, Refusal, log, result
+from validation.script import BUILD, INTERRUPTED, NO, ROOT, YES, Refusal, log, result
 
 ENVIRONMENT = "rehearsal"
 FOLDER = BUILD / "rehearsal"
@@ -53,6 +55,19 @@ def rehearse(sealed: Bundle, image: str, record: bool) -> int:
     drilled = drills(DRILLS, sealed, image, FOLDER)
     result(f"\n### Rollback drill\n\n{table(drilled)}\n\n{EDGE}\n{FOR_REAL}")
     return NO if problems(drilled) else YES
+
+
+def must_know(overlays: Iterable[Path]) -> None:
+    """Raise Refusal when the cluster lacks kinds of objects that an overlay brings: before an image is built."""
+    known = Kubectl(laid.SPACE).versions()
+    for folder in overlays:
+        objects = Overlay(folder).objects
+        lacks = sorted({f"{one['kind']} of {one['apiVersion']}" for one in objects if one["apiVersion"] not in known})
+        if lacks:
+            raise Refusal(
+                f"the cluster knows no {' and no '.join(lacks)}, which {os.path.relpath(folder, ROOT)} asks for:"
+                " leave that out of the overlay, or take a newer cluster"
+            )
 
 
 def problems(drilled: Sequence[Drilled]) -> list[str]:
@@ -87,12 +102,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     elif given.record:
         raise Refusal("--record goes with --image: what others read of is a published image")
     else:
-        pushed.must_be_possible()
-    with kind.cluster(FOLDER, given.keep):
-        image = given.image or pushed.push(sealed)
-        how = os.environ.get("ATTESTATION") or (None if given.image else NONE)  # what we built ourselves nobody attests
-        with laid.down(FOLDER, image.partition("/")[0], given.keep), holding(ATTESTATION=how):
-            return rehearse(sealed, image, given.record)
+        own.must_be_possible()
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(kind.cluster(FOLDER, given.keep))
+        must_know([target.overlay(ENVIRONMENT), *DRILLS.values()])
+        image = given.image or stack.enter_context(own.image_of(sealed, FOLDER))
+        stack.enter_context(laid.down(FOLDER, image.partition("/")[0], given.keep))
+        # what we built ourselves nobody attests
+        stack.enter_context(holding(ATTESTATION=os.environ.get("ATTESTATION") or (None if given.image else NONE)))
+        return rehearse(sealed, image, given.record)
 
 
 if __name__ == "__main__":

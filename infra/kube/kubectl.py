@@ -99,6 +99,10 @@ class Kubectl:
         time.sleep(1)
         return self.ask(what, *arguments, given=given, tries=tries - 1)
 
+    def versions(self) -> set[str]:
+        """Return the versions of APIs that the cluster serves, as v1 or apps/v1."""
+        return set(self.ask("list the APIs that it serves", "api-versions").split())
+
     def find(self, kind: str, name: str) -> Object | None:
         """Return an object, None when there is none of this name."""
         text = self.ask(f"show {kind} {name}", "get", kind, name, "--ignore-not-found", "--output=json")

@@ -49,6 +49,11 @@ def cluster(folder: Path, keep: bool) -> Iterator[None]:
             _end(path)
 
 
+def nodes() -> list[str]:
+    """Name the containers that are the nodes of our cluster."""
+    return _kind("get", "nodes", f"--name={NAME}").split()
+
+
 def _named(path: Path) -> tuple[str, str]:
     return f"--name={NAME}", f"--kubeconfig={path}"
 

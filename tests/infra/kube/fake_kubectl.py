@@ -18,6 +18,7 @@ import sys
 STATE = pathlib.Path(os.environ["FAKE_CLUSTER"])
 FAKE_SERVICE = pathlib.Path(__file__).parents[1] / "fake_service.py"
 USERS = {"gatehouse.serves": "users"}
+SERVED = ("apps/v1", "autoscaling/v2", "networking.k8s.io/v1", "policy/v1", "rbac.authorization.k8s.io/v1", "v1")
 
 
 def fail(reason, message):
@@ -166,6 +167,8 @@ def answer(state, verb, plain, flags):
         return "token-of-the-deployer"
     if (verb, *plain) == ("config", "view"):
         return json.dumps({"users": [{"user": {"token": "token-of-the-administrator"}}]})
+    if verb == "api-versions":
+        return "\n".join(one for one in SERVED if one != faults.get("lacks"))
     if verb == "get":
         roll(state)
         return get(state, *plain, selector=flags.get("selector", ""))

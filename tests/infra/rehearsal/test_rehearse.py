@@ -7,79 +7,8 @@ import signal
 
 import pytest
 
-from infra import machine, rehearse
-from infra.rehearsal import drill, kind, laid, pushed, users
-from validation.script import Refusal
-
-KIND = """#!/bin/sh
-echo "$@" >> "{calls}"
-case "$1 $2" in
-"version ") echo "kind {version} go1.25.0 linux/amd64" ;;
-"create cluster") {create} ;;
-esac
-"""
-
-
-@pytest.fixture
-def rehearsal(faked, make_bundle, trial, monkeypatch, tmp_path, capfd):
-    """Run the script; the deployment is played by the state machine itself, on the fake cluster."""
-    monkeypatch.setattr(rehearse, "FOLDER", tmp_path / "rehearsal")
-    monkeypatch.setattr("infra.trial.of_known", lambda: trial)
-    monkeypatch.setattr(users, "ENOUGH", 20)
-    monkeypatch.setattr(drill, "ENOUGH", 20)
-    for name in ("SERVICE_KEY", "REGISTRY_USER", "REGISTRY_TOKEN", "CLUSTER_REGISTRY", "CLUSTER_ENGINE", "KUBE_CONFIG"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("KUBECONFIG", "the administrator's")
-
-    class Rehearsal:
-        """`code` is what infra.deploy exits by; with 0 it deploys."""
-
-        seen, code, sealed = {}, 0, make_bundle(7)
-
-        def deploy(self, argv):
-            """Play infra.deploy."""
-            self.argv = argv
-            self.seen = {name: os.environ.get(name) for name in ("KUBECONFIG", "KUBE_CONFIG", "SERVICE_KEY")}
-            self.config = json.loads((tmp_path / "rehearsal/deployer.json").read_text())
-            self.laid = faked.objects
-            if self.code == 0:
-                machine.bring(faked.place(self.sealed), self.sealed, faked.folder / "home", trial)
-                print("| environment | what |")  # noqa: T201
-            return self.code
-
-        def run(self, *more, image=None):
-            """Return the exit code and what was printed and logged; `image` "" is none."""
-            if image is None:
-                image = faked.place(self.sealed).image
-            order = ["--bundle", str(self.sealed.folder), "--model-version", "7", "--image", image]
-            code = rehearse.main([*order, *more])
-            return code, *capfd.readouterr()
-
-    made = Rehearsal()
-    monkeypatch.setattr(rehearse.deploy, "main", made.deploy)
-    return made
-
-
-@pytest.fixture
-def one_drill(monkeypatch):
-    """Drill once: what is red by one is red by the other."""
-    monkeypatch.setattr(rehearse, "DRILLS", dict([next(iter(drill.DRILLS.items()))]))
-
-
-@pytest.fixture
-def fake_kind(faked, monkeypatch, tmp_path):
-    """Put a kind in the PATH whose `create cluster` does what is said; return what it was asked for."""
-    monkeypatch.delenv("KUBECONFIG", raising=False)
-    calls = tmp_path / "kind-calls"
-    calls.touch()
-
-    def make(create=":", version=kind.VERSION):
-        program = faked.folder / "bin/kind"
-        program.write_text(KIND.format(calls=calls, create=create, version=version))
-        program.chmod(0o755)
-        return lambda: [line.split()[0] for line in calls.read_text().splitlines()]
-
-    return make
+from infra import rehearse
+from infra.rehearsal import drill, kind, laid, own
 
 
 def test_a_good_release_is_deployed_and_broken_ones_are_undone(rehearsal, faked):
@@ -261,7 +190,6 @@ def test_an_interrupted_deployment_interrupts_the_rehearsal(rehearsal, faked):
 @pytest.mark.parametrize(
     ("more", "registry", "image", "sentence"),
     [
-        ((), "", "", "there is no image: give a published one by its digest"),
         ((), "", "registry.example.org/service:1", "does not name an image by its digest"),
         (("--record",), "ghcr.io/ada", "", "--record goes with --image"),
         ((), "localhost:5000", "", "means the node itself within a cluster of kind"),
@@ -279,14 +207,39 @@ def test_an_image_that_no_cluster_could_pull_is_refused(
     assert [] == asked()
 
 
+def test_a_cluster_that_is_named_is_not_reached_into(rehearsal):
+    """An image is put into the nodes of kind alone."""
+    code, _, err = rehearsal.run(image="")
+    assert code == 2
+    assert "there is no image: give a published one by its digest" in err
+
+
+def test_what_the_cluster_lacks_is_said_before_anything_is_laid_down(rehearsal, faked, monkeypatch):
+    """Nor is an image built for it."""
+    faked.fault(lacks="autoscaling/v2")
+    monkeypatch.setenv("CLUSTER_REGISTRY", "registry.example.org")
+    monkeypatch.setattr(own, "must_be_possible", lambda: None)
+    for image in (None, ""):
+        code, out, err = rehearsal.run(image=image)
+        assert (2, "", {}) == (code, out, faked.objects)
+        assert (
+            "the cluster knows no HorizontalPodAutoscaler of autoscaling/v2, which infra/overlays/staging asks for:"
+            " leave that out" in err
+        )
+
+
 def test_another_version_than_the_bundles_is_refused(rehearsal):
     """The number is an identity, not a wish."""
     assert rehearse.main(["--bundle", str(rehearsal.sealed.folder), "--model-version", "8"]) == 2
 
 
-def test_an_image_without_an_engine_is_refused(rehearsal, monkeypatch):
-    """Where one would have to be built."""
-    monkeypatch.setenv("CLUSTER_REGISTRY", "ghcr.io/ada")
+def test_an_image_without_an_engine_is_refused(rehearsal, fake_kind, monkeypatch):
+    """Where one would have to be built, and before a cluster is made."""
+    asked = fake_kind()
     monkeypatch.setenv("ENGINE", "none")
-    with pytest.raises(Refusal, match="no container engine answers to build an image with"):
-        pushed.push(rehearsal.sealed)
+    for registry in ("ghcr.io/ada", ""):
+        monkeypatch.setenv("CLUSTER_REGISTRY", registry)
+        code, _, err = rehearsal.run(image="")
+        assert code == 2
+        assert "no container engine answers to build an image with" in err
+    assert [] == asked()
