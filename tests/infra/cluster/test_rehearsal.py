@@ -1,5 +1,6 @@
 """The rehearsal as a whole on a real cluster: image, administrator's part, deployment with its bake, both drills."""
 
+import contextlib
 import json
 import os
 
@@ -10,6 +11,7 @@ from infra.rehearsal import drill
 from tests import kept
 from tests.infra.cluster import conftest, real
 from validation import contract
+from validation.script import ROOT, Refusal
 
 pytestmark = pytest.mark.cluster
 
@@ -57,3 +59,12 @@ def test_a_rehearsal_deploys_and_undoes_what_is_broken(brought, bare, request, c
     left = [one for one in spaces if one["metadata"]["name"] == real.SPACE]
     assert all("deletionTimestamp" in one["metadata"] for one in left)
     assert os.environ["KUBECONFIG"] == bare.admin
+
+
+def test_what_a_cluster_lacks_is_said_at_once(cluster):
+    """An old one does not know the autoscaler of the overlay as it is; as the cluster understands it, nothing lacks."""
+    names = ("staging", "drill/refuses", "drill/memory")
+    rehearse.must_know(cluster.overlay(name) for name in names)
+    said = pytest.raises(Refusal, match="knows no HorizontalPodAutoscaler of autoscaling/v2 and no PodDisruptionBudget")
+    with said if cluster.is_old else contextlib.nullcontext():
+        rehearse.must_know([ROOT / "infra/overlays/staging"])
