@@ -110,7 +110,7 @@ def node(engine, containerd, monkeypatch):
         shutil.which("ctr"): {"bind": "/usr/bin/ctr", "mode": "ro"},
         str(containerd): {"bind": "/run/containerd"},
     }
-    name = f"{kind.NAME}-control-plane"
+    name = f"gatehouse-test-{os.getpid()}-control-plane"
     base = os.environ.get("BASE_IMAGE", "python:3.11-slim")
     made = engine.containers.run(base, ["sleep", "600"], name=name, volumes=volumes, network_mode="none", detach=True)
     monkeypatch.setattr(kind, "nodes", lambda: [name])
