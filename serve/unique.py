@@ -20,7 +20,11 @@ def refuse_repeated(body: bytes) -> None:
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for place, name in enumerate(names) if name in names[:place])[:100]
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                break
+            seen.add(name)
+        twice = name[:100]
         raise BadRequest(422, f"{twice}: the name stands twice in one object", twice)
     return found
