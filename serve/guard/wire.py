@@ -6,6 +6,7 @@ headers and two comparisons more, and starts no timer.
 """
 
 import asyncio
+import re
 from typing import Any, NoReturn
 
 import httptools
@@ -15,6 +16,8 @@ from serve.guard.refused import Header, Refused, on_the_wire
 from serve.guard.settings import Limits
 
 IDLE, HEAD, BODY = 0, 1, 2  # the part of a request that is arriving
+
+UPGRADE = re.compile(rb"(\r\n)upgrade(?=[ \t]*:)", re.IGNORECASE)
 
 SLOW = {IDLE: "no request came", HEAD: "the headers took too long to arrive", BODY: "the body took too long to arrive"}
 
@@ -52,6 +55,8 @@ class Wire(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         before = self._parts
+        if before % 3 != BODY and (b"pgrade" in data or b"PGRADE" in data):
+            data = without_upgrade(data)
         super().data_received(data)
         if self.transport.is_closing():
             return
@@ -92,12 +97,17 @@ class Wire(HttpToolsProtocol):
         """Begin the body."""
         if self.parser.get_http_version() == "1.1" and not self.names_host_once():
             self._stop_for(400, "the header Host has to be there, once")  # RFC 9112, section 3.2
+        if self.parser.should_upgrade() and self._has_body():
+            self._stop_for(400, "the header Upgrade goes with no body here")  # the parser would leave the body out
         self._parts += 1
         super().on_headers_complete()
 
     def names_host_once(self) -> bool:
         """Whether the header Host is there, and once."""
         return [name for name, _ in self.headers].count(b"host") == 1
+
+    def _has_body(self) -> bool:
+        return any(name in (b"content-length", b"transfer-encoding") and value != b"0" for name, value in self.headers)
 
     def on_message_complete(self) -> None:
         """End the request."""
@@ -161,3 +171,12 @@ class Wire(HttpToolsProtocol):
             cycle.disconnected = True  # the application hears that nobody waits any more
             cycle.message_event.set()
         self.transport.close()
+
+
+def without_upgrade(data: bytes) -> bytes:
+    """Rename the header Upgrade in the first head of some bytes: whoever asks for HTTP/2 by it is served by HTTP/1.1.
+
+    A server may ignore it (RFC 9110, section 7.8); the parser does not, and takes what follows for another protocol.
+    """
+    head, end, rest = data.partition(b"\r\n\r\n")
+    return UPGRADE.sub(rb"\1ignored", head) + end + rest

@@ -223,6 +223,38 @@ def test_a_request_names_one_host(listening, method, version, hosts, taken) -> N
     assert lives(connect)
 
 
+@pytest.mark.parametrize("name", [b"Upgrade", b"upgrade", b"UPGRADE"])
+@pytest.mark.parametrize("pieces", [1, 2, 3])
+def test_who_asks_for_http_2_is_served_by_http_1(listening, name, pieces) -> None:
+    """As Java's client and `curl --http2` do. The body is a body, whatever it looks like, in however many pieces."""
+    body = b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nUpgrade: h2c\r\n\r\n"
+    asked = b"connection: Upgrade, HTTP2-Settings\r\n" + name + b": h2c\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n"
+    head = POST + asked + b"content-length: %d\r\n\r\n" % len(body)
+    cuts = {1: [], 2: [len(head)], 3: [len(POST), len(head) + 7]}[pieces]
+    connection, whole = listening()(), head + body
+    for begin, end in zip([0, *cuts], [*cuts, len(whole)], strict=True):
+        connection.sendall(whole[begin:end])
+        time.sleep(0.05)
+    connection.sendall(POST + b"connection: close\r\ncontent-length: 4\r\n\r\nlast")
+    answer = all_of(connection)
+    assert 2 == answer.count(b"HTTP/1.1 200 ") == answer.count(b"HTTP/1.1 ")
+    assert body in answer
+    assert answer.endswith(b"last")
+
+
+def test_an_upgrade_that_would_lose_a_body_is_refused(listening) -> None:
+    """Its name came in two pieces, or in the second request of one: the connection ends, and the body is no request."""
+    asked = b"connection: Upgrade\r\nupgrade: h2c\r\ncontent-length: %d\r\n\r\n" % len(GET) + GET
+    connection = listening()()
+    connection.sendall(POST + asked[:24])
+    time.sleep(0.05)
+    connection.sendall(asked[24:])
+    assert (400, "the header Upgrade goes with no body here") == refusal(all_of(connection))
+    connection = listening()()
+    connection.sendall(POST + b"content-length: 1\r\n\r\n1" + POST + asked)
+    assert all_of(connection).count(b"HTTP/1.1 200 ") < 2
+
+
 def test_requests_in_a_row_are_answered_in_order(listening) -> None:
     """Pipelining is no garbage."""
     connection = listening()()
