@@ -37,7 +37,12 @@ class Bundle:
         self.ways = Ways(self.model)
         # not parsed: it is for the page, which comes after readiness; a bundle exported before it had one has none
         self.page = (folder / PAGE).read_bytes() if (folder / PAGE).is_file() else b"null"
-        self.rows = Rows(self.model.inputs, self.limits["max_rows"])
+        most = self.limits["max_rows"]
+        if type(most) is not int or most < 1:
+            raise BundleError(
+                "service.json of the bundle: max_rows is no whole number above 0; export the version again"
+            )
+        self.rows = Rows(self.model.inputs, most)
         drift = read_json(folder / "model" / "drift.json")
         self.name, self.version = str(self.release["model"]), int(self.release["model_version"])
         layout = Layout(self.model.inputs, self.model.target, drift, KINDS, self.ways.texts)

@@ -1,6 +1,7 @@
 """The table to score, Parquet or CSV, file or URL: its columns are checked once, its rows come in chunks."""
 
 import contextlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +70,8 @@ def find(place: Place, specs: Sequence[Spec], kept: Sequence[str] | None) -> Sou
         else:
             parquet = _parquet(file, specs)
             schema, rows = parquet.schema_arrow, parquet.metadata.num_rows
-    twice = sorted({name for name in schema.names if schema.names.count(name) > 1})
+        names = schema.names  # which are decoded here
+    twice = sorted(name for name, times in Counter(names).items() if times > 1)
     if twice:
         raise InputError(f"{place}: column {twice[0]} is there twice; rename one of them")
     inputs = [spec["name"] for spec in specs]
@@ -126,6 +128,10 @@ def _readable(place: Place) -> Iterator[None]:
     """Turn what the parsers say into one sentence about the file."""
     try:
         yield
+    except UnicodeDecodeError:
+        raise InputError(
+            f"{place}: the names of its columns are no UTF-8; is it compressed, or in another encoding?"
+        ) from None
     except pa.ArrowInvalid as error:
         reason = str(error).strip().splitlines()[0]
         raise InputError(f"{place} cannot be read as {Path(place.name).suffix[1:]}: {reason}") from None

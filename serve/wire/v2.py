@@ -95,7 +95,7 @@ def _column(tensor: dict[str, Any], named: dict[str, dict[str, Any]]) -> list[An
         raise BadRequest(422, f"inputs: {str(name)[:100]!r} is no input of the model", str(name)[:100])
     datatype, shape, data = tensor.get("datatype"), tensor.get("shape"), tensor.get("data")
     number = named[name]["type"] == "number"
-    if datatype not in (NUMBERS if number else {"BYTES"}):
+    if not isinstance(datatype, str) or datatype not in (NUMBERS if number else {"BYTES"}):
         raise BadRequest(422, f"{name}: datatype must be {'a number as FP32' if number else 'BYTES'}", name)
     if not isinstance(data, list):
         raise BadRequest(422, f"{name}: data must be a list", name)

@@ -46,6 +46,18 @@ def without_a_limit(bundle: Path) -> str:
     return "service.json of the bundle does not say burst"
 
 
+def with_rows_that_are_no_number(bundle: Path) -> str:
+    changed(bundle / "service.json", max_rows=None)
+    sealed(bundle)
+    return "max_rows is no whole number above 0"
+
+
+def with_no_rows(bundle: Path) -> str:
+    changed(bundle / "service.json", max_rows=0)
+    sealed(bundle)
+    return "max_rows is no whole number above 0"
+
+
 def of_another_model(bundle: Path) -> str:
     changed(bundle / "release.json", model="houses")
     (bundle / MANIFEST).unlink()

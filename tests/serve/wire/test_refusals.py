@@ -152,6 +152,8 @@ BAD = {
     "V2: a tensor twice": (K, {"inputs": tensors()["inputs"][:1] * 2}, 400, "age: the tensor is there twice"),
     "V2: an unknown tensor": (K, tensors(name="AGE"), 400, "inputs: 'AGE' is no input of the model"),
     "V2: a wrong type": (K, tensors(datatype="BYTES"), 400, "age: datatype must be a number as FP32"),
+    "V2: a list for a type": (K, tensors(datatype=["FP32"]), 400, "age: datatype must be a number as FP32"),
+    "V2: an object for a type": (K, tensors(datatype={}), 400, "age: datatype must be a number as FP32"),
     "V2: a wrong shape": (K, tensors(shape=[2]), 400, "age: shape must be [1] or [1, 1], as many as data holds"),
     "V2: a bad value": (K, tensors(data=[3]), 400, "row 0: age: Expected `float` >= 17.0"),
     "V2: an unknown output": (K, tensors() | {"outputs": [{"name": "x"}]}, 400,
