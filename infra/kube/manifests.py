@@ -82,7 +82,7 @@ def canary_of(objects: Iterable[Object], replicas: int) -> Object:
 def weighed(objects: Iterable[Object], name: str, part: float) -> Object | None:
     """Return the route with the canary's part of the weights, a hundredth at least; None where there is no route."""
     route = next((copy.deepcopy(one) for one in objects if one["kind"] == "HTTPRoute"), None)
-    for backend in [one for rule in route["spec"]["rules"] for one in rule["backendRefs"]] if route else ():
+    for backend in [one for rule in route["spec"]["rules"] for one in rule.get("backendRefs", ())] if route else ():
         canary = max(1, round(100 * part)) if part else 0
         if backend["name"] in (f"{name}-canary", f"{name}-stable"):
             backend["weight"] = canary if backend["name"].endswith("-canary") else 100 - canary

@@ -105,7 +105,9 @@ def _secret(name: str, kind: str, file: str, content: str) -> Object:
 def _config_of_deployer(asked: Kubectl, folder: Path) -> Path:
     """Write a KUBECONFIG with a token of the deployer's account; nobody else may read it."""
     token = asked.ask("give a token", "create", "token", DEPLOYER, f"--duration={TOKEN_HOURS}h").strip()
-    config = json.loads(asked.ask("show KUBECONFIG", "config", "view", "--raw", "--minify", "--output=json"))
+    config = json.loads(
+        asked.ask("show KUBECONFIG", "config", "view", "--raw", "--minify", "--flatten", "--output=json")
+    )
     config["users"][0]["user"] = {"token": token}
     path = folder / "deployer.json"
     path.unlink(missing_ok=True)

@@ -43,7 +43,8 @@ def test_weights_add_up_to_a_hundred(part, expected):
     """A part above nothing is one in a hundred at least; a backend of somebody else's is left alone."""
     names = ("gatehouse-stable", "gatehouse-canary", "another")
     backends = [{"name": name, "weight": 50} for name in names]
-    route = {"kind": "HTTPRoute", "spec": {"rules": [{"backendRefs": backends}]}}
+    redirect = {"filters": [{"type": "RequestRedirect", "requestRedirect": {"scheme": "https"}}]}  # leads to no backend
+    route = {"kind": "HTTPRoute", "spec": {"rules": [{"backendRefs": backends}, redirect]}}
     made = manifests.weighed([route], "gatehouse", part)["spec"]["rules"][0]["backendRefs"]
     assert [*expected, 50] == [backend["weight"] for backend in made]
     assert [50, 50, 50] == [backend["weight"] for backend in backends]
