@@ -55,7 +55,7 @@ class Wire(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         before = self._parts
-        if before % 3 != BODY and (b"pgrade" in data or b"PGRADE" in data):
+        if before % 3 == IDLE and (b"pgrade" in data or b"PGRADE" in data):
             data = without_upgrade(data)
         super().data_received(data)
         if self.transport.is_closing():
@@ -174,9 +174,10 @@ class Wire(HttpToolsProtocol):
 
 
 def without_upgrade(data: bytes) -> bytes:
-    """Rename the header Upgrade in the first head of some bytes: whoever asks for HTTP/2 by it is served by HTTP/1.1.
+    """Rename the header Upgrade in the head that some bytes begin with: who asks for HTTP/2 is served by HTTP/1.1.
 
     A server may ignore it (RFC 9110, section 7.8); the parser does not, and takes what follows for another protocol.
+    Bytes that begin within a request are none for this: where its head ends cannot be told by them.
     """
     head, end, rest = data.partition(b"\r\n\r\n")
     return UPGRADE.sub(rb"\1ignored", head) + end + rest

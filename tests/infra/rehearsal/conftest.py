@@ -19,6 +19,7 @@ echo "$@" >> "{calls}"
 case "$1 $2" in
 "version ") echo "kind {version} go1.25.0 linux/amd64" ;;
 "create cluster") {create} ;;
+"get nodes") printf '%s\\n' ours-control-plane ours-worker ;;
 esac
 """
 CONFIG = """version = 2

@@ -8,6 +8,7 @@ import signal
 import pytest
 
 from infra import rehearse
+from infra.kube.kubectl import Kubectl
 from infra.rehearsal import drill, kind, laid, own
 
 
@@ -150,6 +151,33 @@ def test_a_cluster_of_kind_is_made_and_deleted(rehearsal, fake_kind, tmp_path):
     assert kind.NODE in (tmp_path / "kind-calls").read_text()
     assert "this is kind v0.20.0 go1.25.0 linux/amd64; the node's image belongs to kind v0.33.0" in err
     assert "KUBECONFIG" not in os.environ
+
+
+def test_the_nodes_are_those_of_our_cluster(fake_kind, tmp_path):
+    """Kind may have others."""
+    fake_kind()
+    assert ["ours-control-plane", "ours-worker"] == kind.nodes()
+    assert f"get nodes --name={kind.NAME}\n" == (tmp_path / "kind-calls").read_text()
+
+
+def test_what_leads_to_the_cluster_needs_no_other_file(tmp_path, monkeypatch):
+    """The administrator's KUBECONFIG may name a certificate beside it; the deployer's lies elsewhere."""
+    config = {
+        "apiVersion": "v1", "kind": "Config", "current-context": "x",
+        "clusters": [{"name": "c", "cluster": {"server": "https://c.example.org", "certificate-authority": "ca.crt"}}],
+        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+        "users": [{"name": "u", "user": {"token": "the administrator's"}}],
+    }  # fmt: skip
+    (tmp_path / "config").write_text(json.dumps(config))
+    (tmp_path / "ca.crt").write_text("a certificate")
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "config"))
+    monkeypatch.delenv("KUBE_CONTEXT", raising=False)
+    asked = Kubectl(laid.SPACE)
+    ask = asked.ask
+    monkeypatch.setattr(asked, "ask", lambda what, *more: "a token" if more[0] == "create" else ask(what, *more))
+    made = json.loads(laid._config_of_deployer(asked, tmp_path / "rehearsal").read_text())
+    assert b"a certificate" == base64.b64decode(made["clusters"][0]["cluster"]["certificate-authority-data"])
+    assert {"token": "a token"} == made["users"][0]["user"]
 
 
 def test_a_cluster_of_kind_is_kept_when_asked(rehearsal, fake_kind):

@@ -230,7 +230,7 @@ def test_who_asks_for_http_2_is_served_by_http_1(listening, name, pieces) -> Non
     body = b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nUpgrade: h2c\r\n\r\n"
     asked = b"connection: Upgrade, HTTP2-Settings\r\n" + name + b": h2c\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n"
     head = POST + asked + b"content-length: %d\r\n\r\n" % len(body)
-    cuts = {1: [], 2: [len(head)], 3: [len(POST), len(head) + 7]}[pieces]
+    cuts = {1: [], 2: [len(head)], 3: [len(head) - 3, len(head) + 7]}[pieces]
     connection, whole = listening()(), head + body
     for begin, end in zip([0, *cuts], [*cuts, len(whole)], strict=True):
         connection.sendall(whole[begin:end])
@@ -253,6 +253,16 @@ def test_an_upgrade_that_would_lose_a_body_is_refused(listening) -> None:
     connection = listening()()
     connection.sendall(POST + b"content-length: 1\r\n\r\n1" + POST + asked)
     assert all_of(connection).count(b"HTTP/1.1 200 ") < 2
+
+
+def test_a_body_that_looks_like_an_upgrade_is_left_as_it_is(listening) -> None:
+    """The end of its head came with it: nothing of a body is ever renamed."""
+    body = b"a,b\r\nUpgrade: h2c\r\n\r\n"
+    connection = listening()()
+    connection.sendall(POST + b"connection: close\r\ncontent-length: %d\r\n" % len(body))
+    time.sleep(0.05)
+    connection.sendall(b"\r\n" + body)
+    assert all_of(connection).endswith(body)
 
 
 def test_requests_in_a_row_are_answered_in_order(listening) -> None:
