@@ -1,6 +1,5 @@
 """What is wrong with a table, or with the command, is one sentence, and nothing is written."""
 
-import gzip
 import re
 
 import pytest
@@ -40,7 +39,7 @@ def test_what_is_wrong_with_a_table_is_one_sentence(score, frame, change, flags,
         ("a.csv", b"", "a.csv cannot be read as csv: Empty CSV file"),
         ("a.csv", b"age,age\n1,2\n", "a.csv: column age is there twice"),
         ("a.csv", b"ge\xf6,age\n1,2\n", "a.csv: the names of its columns are no UTF-8"),
-        ("a.csv", gzip.compress(b"age\n1\n", mtime=0), "a.csv: the names of its columns are no UTF-8; is it compressed"),
+        ("a.csv", b"\x1f\x8b\x08\x08,\n1,2\n", "a.csv: the names of its columns are no UTF-8; is it compressed"),
         ("a.csv", b"age\n1,2\n", "a.csv cannot be read as csv: CSV parse error: .*Expected 1 columns, got 2"),
     ],
 )
