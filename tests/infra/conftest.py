@@ -328,7 +328,8 @@ def fake_image(engine):
 
     def build(sealed):
         base = os.environ.get("BASE_IMAGE", "python:3.11-slim")
-        recipe = f"FROM {base}\nCOPY . /\nENV BUNDLE=/bundle HOST=0.0.0.0 PORT=8000\nUSER 10001\n"
+        recipe = f"FROM {base}\nLABEL process={os.getpid()}\n"  # no layer is another process's, which removes its own
+        recipe += "COPY . /\nENV BUNDLE=/bundle HOST=0.0.0.0 PORT=8000\nUSER 10001\n"
         recipe += 'CMD ["python", "/fake_service.py"]\n'
         files = {"Dockerfile": recipe.encode(), "fake_service.py": pathlib.Path(FAKE[1]).read_bytes()}
         inside = {path.relative_to(sealed.folder): path for path in sealed.folder.rglob("*") if path.is_file()}
@@ -367,7 +368,7 @@ def proxy_image(engine):
     if caddy is None:
         pytest.skip("no caddy is installed: `make setup` brings one")
     base = os.environ.get("BASE_IMAGE", "python:3.11-slim")
-    files = {"Dockerfile": f"FROM {base}\nCOPY caddy /usr/bin/caddy\n".encode()}
+    files = {"Dockerfile": f"FROM {base}\nLABEL process={os.getpid()}\nCOPY caddy /usr/bin/caddy\n".encode()}
     files["caddy"] = pathlib.Path(caddy).read_bytes()
     tag = f"gatehouse-test-proxy:{os.getpid()}"
     engine.images.build(fileobj=packed(files), custom_context=True, tag=tag, rm=True)

@@ -127,7 +127,7 @@ def small(engine, monkeypatch):
     built = []
 
     def build(engine, sealed):
-        recipe = f"FROM scratch\nCOPY bundle /\nENV BUNDLE={sealed.digest}\n".encode()
+        recipe = f"FROM scratch\nLABEL process={os.getpid()}\nCOPY bundle /\nENV BUNDLE={sealed.digest}\n".encode()
         files = {"Dockerfile": recipe, "bundle": sealed.digest.encode()}
         tag, told = f"gatehouse-test:{sealed.short}-{os.getpid()}", oci.labels_of(sealed)
         engine.images.build(fileobj=packed(files), custom_context=True, tag=tag, rm=True, labels=told)
