@@ -20,8 +20,11 @@ SILENCES = {  # what the SDK wraps three times over, in plain words
 
 
 def addresses(wanted: str) -> list[str]:
-    """List where an engine may listen: DOCKER_HOST alone if it is set, else the usual sockets that exist."""
-    if wanted != "podman" and os.environ.get("DOCKER_HOST"):
+    """List where an engine may listen: DOCKER_HOST alone if it is set, else the usual sockets that exist.
+
+    Both engines speak one API, so DOCKER_HOST counts whichever is wanted: it may name another machine.
+    """
+    if os.environ.get("DOCKER_HOST"):
         return [os.environ["DOCKER_HOST"]]
     home, runtime = Path.home(), Path(os.environ.get("XDG_RUNTIME_DIR") or "/nonexistent")
     docker = ("/var/run/docker.sock", runtime / "docker.sock", home / ".docker/run/docker.sock")

@@ -12,6 +12,7 @@ from infra.network import Network
 
 INSIDE = 8000  # the port of the service within its container, see serve/Dockerfile
 UPSTREAM = "gatehouse.upstream"  # label: where the proxy reaches a container
+IMAGE = "gatehouse.image"  # label: the image as it was ordered, for the engine itself knows a container's by its id
 PORT = "gatehouse.port"  # label: its port on the machine, where it has no network of its own
 LOGS = {"max-size": "10m", "max-file": "3"}  # of a container, which the engine would keep whole
 PIDS = 256
@@ -87,6 +88,12 @@ def create(
             mounts=mounts,
             **settings,
         )
+
+
+def image(container: Container) -> str:
+    """Return a container's image: by the digest that it was ordered by, else by its id in this engine."""
+    ordered = str(container.labels.get(IMAGE, ""))
+    return ordered if "@sha256:" in ordered else str(container.attrs["Image"])
 
 
 def port(container: Container) -> int:

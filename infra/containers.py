@@ -13,7 +13,7 @@ from infra.baking.sides import Metrics
 from infra.bundle import Bundle
 from infra.caddy import Edge
 from infra.connection import Engine
-from infra.contained import DRAIN_SECONDS, UPSTREAM
+from infra.contained import DRAIN_SECONDS, IMAGE, UPSTREAM
 from infra.host import Container
 from infra.network import Network
 from infra.proxy import Proxy
@@ -90,7 +90,7 @@ class Containers:
     def live_image(self) -> str:
         """Return the image that serves: by the digest it was pulled by, else by its id in this engine."""
         live = self.roles.find(LIVE)
-        return self.image if "@sha256:" in self.image or live is None else str(live.attrs["Image"])
+        return contained.image(live) if live is not None else ""
 
     def start_candidate(self, bundle: Bundle) -> str:
         """Start the bundle's image beside the old one, on a port of its own, and return its URL."""
@@ -98,7 +98,7 @@ class Containers:
             host.fetch(self.engine, self.image)
         else:
             self.image = image.build(self.engine, bundle)
-        labels = {"gatehouse.bundle": bundle.digest, "gatehouse.ledger": self.ledger}
+        labels = {"gatehouse.bundle": bundle.digest, "gatehouse.ledger": self.ledger, IMAGE: self.image}
         self._candidate = self.start(self.image, self.roles.name(bundle.slug, CANDIDATE), labels)
         step("candidate")
         return contained.url(self.engine, self._candidate)

@@ -35,7 +35,7 @@ from infra.approved import UnapprovedError
 from infra.bundle import Bundle
 from infra.machine import CandidateError
 from infra.noted import HeldError, Order
-from infra.target import ENVIRONMENTS, reached
+from infra.target import ENVIRONMENTS, PRODUCTION, STAGING, reached
 from infra.verified import UnverifiedError
 from serve.bundle import BundleError
 from train.travel import book
@@ -50,12 +50,18 @@ def deploy(sealed: Bundle, image: str, environment: str, record: bool) -> dict[s
     """Bring a bundle to an environment, unless it is live there; return the record of what is live.
 
     Raises UnverifiedError for an image that was not published for this bundle, UnapprovedError for one that nobody
-    approves, HeldError when a rollback holds it back, CandidateError when it was not good enough.
+    approves, HeldError when a rollback holds it back, CandidateError when it was not good enough, Refusal when staging
+    or production is handed no image by its digest.
     """
     config, home = contract.load(), places.home(environment)
     unit = bundles.unit(sealed, image if "@sha256:" in image else "")
     order = Order(environment, DEPLOYMENT, unit, record=record)
     with reached(environment), places.alone(home):
+        if environment in (STAGING, PRODUCTION) and not unit.image:
+            raise Refusal(
+                f"{environment} takes the published image alone, by its digest (--image REPOSITORY@sha256:...), not"
+                f" {image or 'one that is built on the spot'}"
+            )
         tried = trial.of_new(config)
         if unit.image:
             verified.must_be_published(unit.image, unit, book.lines())
@@ -87,6 +93,9 @@ def _ordered(given: argparse.Namespace) -> tuple[Bundle, str]:
         sealed, image, where = bundles.read(given.bundle), given.image, str(given.bundle)
     else:
         unit = again.live_in(given.source)
+        if given.image not in ("", unit.image):
+            there = unit.image or "no image"
+            raise UnapprovedError(f"{given.source} has {there} by now, and {given.image} was asked for; begin anew")
         sealed, image, where = again.together(unit, BROUGHT), unit.image, given.source
     if sealed.version != given.model_version:
         raise Refusal(f"{where} has version {sealed.version}, not {given.model_version}; export or deploy it again")
@@ -101,7 +110,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments.add_argument("--bundle", type=Path, default=script.BUILD / "model", help="the sealed bundle")
     arguments.add_argument("--model-version", type=script.version_number, help="the version that the bundle must hold")
     arguments.add_argument("--from", dest="source", choices=ENVIRONMENTS, help="bring what this environment has live")
-    arguments.add_argument("--image", default="", help="use this image, by digest the published one alone")
+    arguments.add_argument("--image", default="", help="use this image, by its digest; with --from, that one or none")
     arguments.add_argument("--record", action="store_true", help="save the ledger's lines to the registry's branch")
     arguments.add_argument("--remove", action="store_true", help="take the environment down")
     given = arguments.parse_args(argv)

@@ -36,9 +36,14 @@ class CandidateError(Exception):
 
 
 def already(place: Place, sealed: Bundle, home: Path) -> dict[str, Any] | None:
-    """Return the record when this bundle is live, served by the code of now; the place has settled."""
+    """Return the record when this bundle is live in the image that is ordered, if one is by its digest.
+
+    Where the image is built on the spot, it has to be of the code of now. The place has settled.
+    """
     record = _record(place, home)
-    if (record.get("digest"), record.get("code")) == (sealed.digest, _code()) and _serves(place.url, sealed):
+    known = (record.get("digest"), record.get("code")) == (sealed.digest, _code())
+    other = "@sha256:" in place.image and place.live_image() not in ("", place.image)
+    if known and not other and _serves(place.url, sealed):
         log(f"infra.deploy: {sealed.model} {sealed.version} is live already, nothing to do")
         return record
     return None

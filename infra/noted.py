@@ -180,7 +180,8 @@ def _save_anyway(record: bool) -> None:
 
 def _end(intent: Line, phase: str, reason: str, image: str = "") -> Line:
     unit = history.unit_of(intent.facts)
-    unit = dataclasses.replace(unit, image=image or unit.image)
+    known = "@sha256:" in image or "@sha256:" not in unit.image  # an id of one engine says less than a digest
+    unit = dataclasses.replace(unit, image=image if image and known else unit.image)
     return book.note(intent.event, {**intent.facts, "phase": phase, "unit": unit.facts(), "of": intent.id}, reason)
 
 

@@ -17,7 +17,7 @@ from infra.cluster import Cluster
 from infra.containers import Containers
 from infra.supervised import Supervised
 from validation import contract
-from validation.script import BUILD, OutsideError, Refusal, log
+from validation.script import BUILD, OutsideError, log
 
 LOCK_SECONDS = 300.0  # as long as a deployment waits for another one
 RECORD = "deployment.json"  # what the last deployment to this home made live
@@ -96,8 +96,6 @@ def choose(folder: Path, image: str, environment: str = target.LOCAL) -> Place:
         return Cluster(target.overlay(environment), folder, service.ready_seconds, image)
     if where == target.LOCAL:
         return here.choose(folder, image, service)
-    if image and "@sha256:" not in image:
-        raise Refusal(f"{environment} takes an image by its digest (--image REPOSITORY@sha256:...), not {image}")
     engine = host.engine()
     if engine is None:
         raise OutsideError(f"no container engine answers at {os.environ.get('DOCKER_HOST')}, where {environment} is")

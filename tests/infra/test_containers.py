@@ -6,7 +6,7 @@ import pathlib
 import httpx
 import pytest
 
-from infra import machine, process, told
+from infra import contained, host, machine, process, told
 from infra.trial import Trial
 from tests.serves import serves
 from validation.script import Refusal
@@ -156,6 +156,7 @@ def test_a_container_bears_the_ledgers_head_and_its_image_is_known(containers, m
     live = place.roles.find("live")
     assert "f" * 64 == live.labels["gatehouse.ledger"]
     assert place.live_image() == live.image.id
+    assert place.image == live.labels["gatehouse.image"]
     again = containers(one)
     again.image = ""
     again.prefer("sha256:" + "0" * 64)
@@ -165,7 +166,26 @@ def test_a_container_bears_the_ledgers_head_and_its_image_is_known(containers, m
     assert live.image.id == again.image
     pushed = f"here/service@sha256:{'1' * 64}"
     again.prefer(pushed)
-    assert (pushed, pushed) == (again.image, again.live_image())
+    assert (pushed, live.image.id) == (again.image, again.live_image()), "what is ordered does not serve yet"
+
+
+def test_the_image_that_serves_is_known_by_the_digest_it_was_ordered_by(containers, make_bundle, trial, monkeypatch):
+    """Not by what is ordered now; the same bundle in another image is no deployment that was made already."""
+    one = make_bundle(1)
+    place = containers(one)
+    built, ordered = place.image, [f"here/service@sha256:{digit * 64}" for digit in "12"]
+    start = contained.start
+    monkeypatch.setattr(contained, "start", lambda client, _, *more: start(client, built, *more))
+    monkeypatch.setattr(host, "fetch", lambda *_: None)
+    for image, before in zip(ordered, ["", ordered[0]], strict=True):
+        place = containers(one)
+        place.image = image
+        assert before == place.live_image()
+        machine.bring(place, one, pathlib.Path(place.home), trial)
+        assert image == place.live_image()
+    served = place.roles.find("live").id
+    machine.bring(place, one, pathlib.Path(place.home), trial)
+    assert served == place.roles.find("live").id
 
 
 def test_requests_under_way_are_answered_by_the_one_that_leaves(containers, make_bundle, ship):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from infra import host
+from infra import connection, host
 from validation.script import OutsideError, Refusal
 
 
@@ -82,8 +82,16 @@ def test_another_word_is_refused(monkeypatch):
         host.engine()
 
 
+@pytest.mark.parametrize("wanted", ["", "docker", "podman"])
+def test_the_address_that_is_said_counts_for_every_engine(monkeypatch, wanted):
+    """DOCKER_HOST may be another machine, where an environment is: none that is here may take its place."""
+    monkeypatch.setenv("DOCKER_HOST", "ssh://me@host")
+    assert ["ssh://me@host"] == connection.addresses(wanted)
+
+
 def test_without_any_socket_there_is_no_engine(monkeypatch, tmp_path):
     """A machine without Docker and Podman is no error."""
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
     monkeypatch.setenv("ENGINE", "podman")
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     if Path("/run/podman/podman.sock").exists():

@@ -88,6 +88,23 @@ def test_a_deployment_killed_after_its_switch_is_ended_by_the_next(
     assert two.digest == ways.live()
 
 
+@pytest.mark.parametrize(
+    ("told", "kept"),
+    [("", "here/service@sha256:1"), ("sha256:2", "here/service@sha256:1"), ("here/service@sha256:3",) * 2],
+)
+def test_a_repair_writes_what_serves_and_no_id_over_a_digest(
+    store, ways, make_bundle, supervised, monkeypatch, told, kept
+) -> None:
+    """The id of one engine would lead a later rollback nowhere."""
+    one = store.add(make_bundle(1))
+    ways.deploy(one)
+    unit = bundle.unit(one, "here/service@sha256:1")
+    book.note(DEPLOYMENT, history.facts_of("local", INTENT, unit))
+    monkeypatch.setattr(supervised, "live_image", lambda: told)
+    (line,) = noted.repair(supervised, "local")
+    assert (LIVE, kept) == (line.facts["phase"], history.unit_of(line.facts).image)
+
+
 def test_a_cancelled_deployment_says_so(store, ways, make_bundle, apart, monkeypatch) -> None:
     """SIGTERM after the switch: taken back, exit 130, a line `failed`."""
     one, two = (store.add(make_bundle(n)) for n in (1, 2))

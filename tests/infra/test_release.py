@@ -220,6 +220,24 @@ def test_production_gets_what_staging_has(staged, store, ways, monkeypatch, caps
     assert "staging has version 5, not 6" in capsys.readouterr().err
 
 
+def test_production_gets_the_very_image_that_was_approved(staged, store, ways, monkeypatch, capsys) -> None:
+    """A version packed anew meanwhile is another image: nobody approved that."""
+    unit = staged(5)
+    sealed = next(one for one in store.bundles if one.version == 5)
+    store.kept(sealed).parent.mkdir(parents=True, exist_ok=True)
+    noted.kept.keep_bundle(store.versions[5], sealed.folder)
+    monkeypatch.setenv("DEPLOY_TARGET", "cluster")
+    monkeypatch.setattr(deploy.verified, "must_be_published", lambda *_: None)
+    monkeypatch.setattr(deploy.approved, "must_be", lambda *_: None)
+    order = ["--environment", "production", "--from", "staging", "--model-version", "5", "--image"]
+    other = f"{IMAGE.partition('@')[0]}@sha256:{'9' * 64}"
+    assert deploy.main([*order, other]) == 1
+    assert f"staging has {IMAGE} by now, and {other} was asked for" in capsys.readouterr().err
+    assert history.live(book.lines(), "production") is None
+    assert 0 == deploy.main([*order, IMAGE])
+    assert unit == history.unit_of(history.live(book.lines(), "production").facts)
+
+
 def test_the_champion_follows_production_once_it_is_live(staged, unit) -> None:
     """Before, a rehearsal or this machine leads; staging never does."""
     assert [True, True, False, True] == [noted.leads(one) for one in target.ENVIRONMENTS]

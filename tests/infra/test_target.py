@@ -128,8 +128,6 @@ def test_each_environment_gets_its_own_place(environ, tmp_path) -> None:
     made = place.choose(tmp_path, image, "staging")
     assert isinstance(made, Containers)
     assert ("income/staging", image) == (made.home, made.image)
-    with pytest.raises(Refusal, match="staging takes an image by its digest"):
-        place.choose(tmp_path, "service:latest", "staging")
     environ.setattr(place.host, "engine", lambda: None)
     with pytest.raises(OutsideError, match="no container engine answers"):
         place.choose(tmp_path, image, "staging")
@@ -141,6 +139,24 @@ def test_the_script_says_what_is_missing_before_it_starts(environ, make_bundle, 
     order = ["--environment", "staging", "--bundle", str(sealed.folder), "--model-version", "1"]
     assert 2 == deploy.main(order)
     assert "DEPLOY_TARGET is not set" in capsys.readouterr().err
+    assert [] == store.told()
+
+
+@pytest.mark.parametrize("environment", ["staging", "production"])
+@pytest.mark.parametrize(
+    ("image", "named"), [("", "one that is built on the spot"), ("service:latest", "service:latest")]
+)
+def test_an_environment_of_users_takes_the_published_image_alone(
+    environ, make_bundle, store, capsys, environment, image, named
+) -> None:
+    """One without a digest could not be verified: no engine is asked, and none builds it."""
+    sealed = store.add(make_bundle(1))
+    environ.setenv("DEPLOY_TARGET", "unix:///nowhere.sock")
+    environ.setattr(place.host, "engine", lambda: pytest.fail("an engine was asked"))
+    order = ["--environment", environment, "--bundle", str(sealed.folder), "--model-version", "1", "--image", image]
+    assert 2 == deploy.main(order)
+    assert f"{environment} takes the published image alone, by its digest" in (told := capsys.readouterr().err)
+    assert f"not {named}\n" in told
     assert [] == store.told()
 
 
