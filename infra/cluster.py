@@ -22,10 +22,10 @@ NOWHERE = "http://127.0.0.1:1"  # where nobody answers
 
 
 class Cluster:
-    """Serve images in the namespace that an overlay names; `folder` keeps the ways to pods that are open."""
+    """Serve a model's images in the namespace that an overlay names; `folder` keeps the ways to pods that are open."""
 
-    def __init__(self, overlay: Path, folder: Path, ready_seconds: float, reference: str = "") -> None:
-        self.overlay = Overlay(overlay)
+    def __init__(self, overlay: Path, folder: Path, ready_seconds: float, model: str, reference: str = "") -> None:
+        self.overlay, self.model = Overlay(overlay), model
         self.ready_seconds = ready_seconds
         self.image = reference  # by its digest
         self.name = "pods"
@@ -51,8 +51,12 @@ class Cluster:
         return "" if (url := self.url) == NOWHERE else url
 
     def settle(self) -> None:
-        """Repair what a killed run left: its switch finished, if it can be, or undone; no stray canary."""
+        """Repair what a killed run left: its switch finished, if it can be, or undone; no stray canary.
+
+        Raises Refusal where another service is in the namespace.
+        """
         self._forwards.keep(set())
+        self.overlay.must_be_alone(self._deployments(), self.model)
         self._record.read()
         if self._record.next is not None:
             self._mend(self._record.next)
@@ -80,7 +84,7 @@ class Cluster:
         if not pods.DIGEST.search(self.image):
             said = f"not {self.image}" if self.image else "and none is known of this version"
             raise Refusal(f"a cluster needs an image by its digest (--image REPOSITORY@sha256:...), {said}")
-        marks = {"bundle": bundle.digest, "version": str(bundle.version), "ledger": self.ledger}
+        marks = {"bundle": bundle.digest, "version": str(bundle.version), "ledger": self.ledger, "model": self.model}
         self._next = self.overlay.dressed(self.image, {f"gatehouse.{name}": text for name, text in marks.items()})
         self._kubectl.apply(self._next, only_ask=True)  # what a switch would fail at is known before anything starts
         return self._canary.start(self._next, self._before or [])
@@ -139,7 +143,8 @@ class Cluster:
             self._bring_back(self._before)
 
     def remove(self) -> bool:
-        """Take everything down; return whether there was anything."""
+        """Take everything down; return whether there was anything. Raises Refusal as `settle` does."""
+        self.overlay.must_be_alone(self._deployments(), self.model)
         self._record.read()
         found = self._owned()
         self._delete(found)
@@ -149,10 +154,13 @@ class Cluster:
     def heads(self) -> dict[str, str]:
         """Return the ledger's head that each of our Deployments carries, by what carries it."""
         found = {}
-        for one in self._kubectl.list("Deployment.v1.apps", OURS):
+        for one in self._deployments():
             name = f"the Deployment {one['metadata']['name']} in namespace {self.overlay.namespace}"
             found[name] = manifests.marks_of(one).get("gatehouse.ledger", "")
         return found
+
+    def _deployments(self) -> list[Object]:
+        return self._kubectl.list("Deployment.v1.apps", OURS)
 
     def _mend(self, coming: list[Object]) -> None:
         """Finish the switch that a killed run began, or undo it."""

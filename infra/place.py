@@ -93,7 +93,7 @@ def choose(folder: Path, image: str, environment: str = target.LOCAL) -> Place:
     config = contract.load()
     service, where = config.service, target.kind(environment)
     if where == target.CLUSTER:
-        return Cluster(target.overlay(environment), folder, service.ready_seconds, image)
+        return Cluster(target.overlay(environment), folder, service.ready_seconds, config.model.name, image)
     if where == target.LOCAL:
         return here.choose(folder, image, service)
     engine = host.engine()

@@ -22,6 +22,7 @@ from validation.script import BUILD, NO, ROOT, YES, OutsideError, Refusal, door,
 from validation.words.settings import today
 
 IGNORED = ROOT / "infra/vulnerabilities.toml"
+OWN = (".trivyignore", ".trivyignore.yaml", "trivy.yaml")  # by which the scanner itself leaves findings out
 BLOCKS = "CRITICAL"
 LONGEST = timedelta(days=183)  # what cannot be mended in half a year is looked at again
 WORDS = {"id", "package", "owner", "reason", "expires"}
@@ -39,8 +40,13 @@ class Finding:
 
     @property
     def key(self) -> tuple[str, str]:
-        """Name it wherever it is found."""
+        """Name it whatever version is installed, as an entry that lets it pass does."""
         return self.id, self.package
+
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """Name it in the very version: the base's own, or one that was laid beside it."""
+        return self.id, self.package, self.installed
 
 
 @dataclass(frozen=True)
@@ -77,7 +83,13 @@ def _finding(told: Any) -> Finding:
 
 
 def ignored(path: Path) -> list[Ignored]:
-    """Read what may stand for a time; raises Refusal when an entry lacks a word, or stands for longer than LONGEST."""
+    """Read what may stand for a time.
+
+    Raises Refusal when an entry lacks a word or stands for longer than LONGEST, or where the scanner has a list of its
+    own: nobody stands behind what that leaves out, and it never expires.
+    """
+    if own := [name for name in OWN if (ROOT / name).exists()]:
+        raise Refusal(f"{own[0]} lets the scanner leave findings out; name them in {path.name} instead, and remove it")
     try:
         entries = tomllib.loads(path.read_text(encoding="utf-8")).get("ignored", [])
     except (OSError, tomllib.TOMLDecodeError) as error:
@@ -97,12 +109,12 @@ def ignored(path: Path) -> list[Ignored]:
 
 def judge(image: list[Finding], base: list[Finding], let: list[Ignored]) -> list[tuple[Finding, str]]:
     """Give each critical finding and expired entry its verdict; one that begins with BLOCKED is red."""
-    of_base = {finding.key for finding in base}
+    of_base = {finding.place for finding in base}
     entries = {(one.id, one.package): one for one in let}
     told: list[tuple[Finding, str]] = []
     for finding in (one for one in image if one.severity == BLOCKS):
         entry = entries.get(finding.key)
-        if finding.key in of_base:
+        if finding.place in of_base:
             verdict = "of the base: a newer one mends it" if finding.fixed else "of the base: nobody has mended it yet"
         elif not finding.fixed:
             verdict = "nobody has mended it yet"

@@ -48,6 +48,19 @@ class Overlay:
                 return str(one["spec"]["hostnames"][0])
         return ""
 
+    def must_be_alone(self, deployments: Iterable[Object], model: str) -> None:
+        """Raise Refusal when one of a namespace's Deployments is another service's, by its name or its model.
+
+        They all bear one label, and a Service or a budget looks for no other: two services would mix their pods.
+        """
+        for one in deployments:
+            name, serves = one["metadata"]["name"], marks_of(one).get("gatehouse.model", model)
+            if name not in (self.name, f"{self.name}-canary") or serves != model:
+                raise Refusal(
+                    f"namespace {self.namespace} holds the Deployment {name}, which serves {serves}, beside {self.name}"
+                    f" of this overlay, which serves {model}: give each service a namespace of its own"
+                )
+
     def dressed(self, image: str, marks: Mapping[str, str]) -> list[Object]:
         """Return the objects with the image in place and the marks on the Deployment.
 

@@ -55,7 +55,8 @@ def drill(fault: str, overlay: Path, sealed: Bundle, image: str, folder: Path) -
     home = folder / "drill"
     home.mkdir(parents=True, exist_ok=True)
     (home / RECORD).unlink(missing_ok=True)  # of one that was not undone
-    place = Cluster(overlay, home, contract.load().service.ready_seconds, image)
+    config = contract.load()
+    place = Cluster(overlay, home, config.service.ready_seconds, config.model.name, image)
     asked = Kubectl(place.overlay.namespace)
     stable = Track(asked, place.overlay.name, "stable")
     ways = Forwards(asked, folder / "users")

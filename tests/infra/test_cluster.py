@@ -312,7 +312,7 @@ def test_a_secret_that_is_missing_is_named(faked, make_bundle, ship):
         (
             ["Unable to connect to the server: dial tcp: i/o timeout"] * 3,
             OutsideError,
-            "the cluster could not show Conf",
+            "the cluster could not list Depl",
         ),
         (["Unable to connect to the server: net/http: TLS handshake timeout"], None, ""),
     ],
@@ -419,6 +419,35 @@ def test_removal_leaves_nothing_and_may_be_repeated(faked, make_bundle, ship):
     assert faked.place().remove()
     assert {} == faked.objects
     assert not faked.place().remove()
+
+
+def test_another_service_in_the_namespace_is_left_alone(faked, make_bundle, ship, tmp_path):
+    """By another model or another name: nothing of it is changed, deleted or taken down, and the sentence names it."""
+    ship(make_bundle(1))
+    before = faked.objects
+    for place in (faked.place(make_bundle(2), model="churn"), faked.place(model="churn")):
+        sentence = (
+            "gatehouse-staging holds the Deployment gatehouse, which serves income, .* which serves churn: give each"
+        )
+        with pytest.raises(Refusal, match=sentence):
+            place.settle()
+        with pytest.raises(Refusal, match=sentence):
+            place.remove()
+    shutil.copytree(ROOT / "infra", tmp_path / "infra")
+    file = tmp_path / "infra/overlays/staging/kustomization.yaml"
+    file.write_text(f"{file.read_text()}\nnamePrefix: other-\n")
+    with pytest.raises(Refusal, match="holds the Deployment gatehouse, .* beside other-gatehouse of this overlay"):
+        faked.place(make_bundle(2), overlay=file.parent).settle()
+    assert before == faked.objects
+
+
+def test_a_deployment_from_before_models_were_marked_is_taken_for_this_one(faked, make_bundle, ship):
+    """Its name says that it is."""
+    ship(make_bundle(1))
+    with faked.changing() as state:
+        del state["objects"]["Deployment/gatehouse"]["metadata"]["annotations"]["gatehouse.model"]
+    ship(make_bundle(2))
+    assert 2 == version(faked.place())
 
 
 def test_a_deployment_bears_the_ledgers_head(faked, make_bundle, trial):

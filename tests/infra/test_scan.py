@@ -84,10 +84,20 @@ def test_what_no_change_of_ours_mends_is_told_and_does_not_block(ask, capsys, im
 def test_the_base_excuses_its_own_findings_alone(ask):
     """The same number in another package, or another number in the same, blocks."""
     for other in (
-        Finding("CVE-2026-2", "openssl", "1", "2", "CRITICAL"),
-        Finding("CVE-2026-1", "zlib", "1", "2", "CRITICAL"),
+        Finding("CVE-2026-2", "openssl", "3.0.1", "3.0.2", "CRITICAL"),
+        Finding("CVE-2026-1", "zlib", "3.0.1", "3.0.2", "CRITICAL"),
+        Finding("CVE-2026-1", "openssl", "3.0.0", "3.0.2", "CRITICAL"),  # of the system; the other was laid beside it
     ):
         assert ask(report(CVE), report(other)) == 1
+
+
+@pytest.mark.parametrize("name", scan.OWN)
+def test_a_list_of_the_scanners_own_is_refused(ask, capsys, tmp_path, monkeypatch, name):
+    """What it leaves out would be in no report, with no owner and no end."""
+    monkeypatch.setattr(scan, "ROOT", tmp_path)
+    (tmp_path / name).write_text("CVE-2026-1\n")
+    assert 2 == ask(report())
+    assert f"{name} lets the scanner leave findings out; name them in" in capsys.readouterr().err
 
 
 def test_a_finding_may_stand_for_a_time(ask, capsys):

@@ -92,7 +92,7 @@ class Real:
         """Return the namespace as a place to deploy to; `more` is what the overlay says besides."""
         home = self.folder / "home"
         home.mkdir(exist_ok=True)
-        return Cluster(self.overlay("staging", **more), home, ready_seconds, reference)
+        return Cluster(self.overlay("staging", **more), home, ready_seconds, "income", reference)
 
     def pods(self):
         """Return what runs, as (track, version), sorted."""

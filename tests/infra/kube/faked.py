@@ -33,14 +33,14 @@ class Faked:
         self._home = folder / "home"
         self._home.mkdir(exist_ok=True)
 
-    def place(self, sealed=None, overlay=STAGING, ready_seconds=20):
+    def place(self, sealed=None, overlay=STAGING, ready_seconds=20, model="income"):
         """Return the place, with the image that holds a bundle."""
         image = ""
         if sealed is not None:
             image = f"registry.example.org/service@sha256:{sealed.digest}"
             with self.changing() as state:
                 state["images"][image] = str(sealed.folder)
-        return Cluster(overlay, self._home, ready_seconds, image)
+        return Cluster(overlay, self._home, ready_seconds, model, image)
 
     @contextlib.contextmanager
     def changing(self):
