@@ -5,11 +5,12 @@ may not look. A job's token sees less than an administrator's, so run it on a la
 
 The chain needs: a repository that takes pushes, its default branch main; Actions on, those used here allowed, the two
 workflows on that it begins with; a push to the registry's branch and to the image's package; a tracking server's login
-whole or not at all; what leads to staging, where DEPLOY_TARGET says that it is somewhere; and here the Python and the
-libraries of the lock, git, make, a config.py that can be read, the service's port, room on the disk, and the engine
-that ENGINE demands. All else is good to have, and never red: protection by All green, code owners, a registry's branch
-that cannot be forced back, schedules, a default token that may little, attestations, an environment production that
-asks somebody, what leads to production, a remote, an engine, a cluster, its pull secret.
+whole or not at all; what leads to staging, where DEPLOY_TARGET says that it is somewhere, and an image that can ship
+what it logs there; and here the Python and the libraries of the lock, git, make, a config.py that can be read, the
+service's port, room on the disk, and the engine that ENGINE demands. All else is good to have, and never red:
+protection by All green, code owners, a registry's branch that cannot be forced back, schedules, a default token that
+may little, attestations, an environment production that asks somebody, what leads to production, a remote, an engine, a
+cluster, its pull secret.
 
 Reads   the platform's API: in a job by GITHUB_TOKEN, on a laptop by the token that `gh` is logged in with, for the
         repository of the remote origin (GITHUB_REPOSITORY, GITHUB_API_URL: another); without network or token the
@@ -30,7 +31,7 @@ from validation.script import NO, OUTSIDE, YES, log, result
 PLATFORM: tuple[Callable[[Facts], Answer], ...] = (
     switches.repository, switches.actions, switches.allowed, switches.token, switches.workflows, switches.schedules,
     guards.protection, guards.owners, guards.registry, guards.production,
-    offers.package, offers.attestations, offers.server, targets.target, offers.oidc,
+    offers.package, offers.attestations, offers.server, targets.target, targets.predictions, offers.oidc,
 )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from infra.checkup.offers import settings_named
 from infra.target import CLUSTER, ENGINE, STAGING, kind
 from validation.script import Refusal
 
-SETTING = "DEPLOY_TARGET"
+SETTING, LOG = "DEPLOY_TARGET", "PREDICTION_LOG"
 ENVIRONMENTS = (STAGING, TARGET)
 NEEDED = {
     CLUSTER: (("secrets", "KUBE_CONFIG"),),
@@ -43,6 +43,22 @@ def target(facts: Facts) -> Answer:
     ]
     stops = any(environment == STAGING for environment, _, _ in lacking)
     return missing(f"{text}: a deployment there is refused", " ".join(fixes), needed=stops)
+
+
+def predictions(facts: Facts) -> Answer:
+    """Where an environment logs predictions, the repository says so too: the image is built with what ships them."""
+    told = settings_named(facts, "variables")
+    if LOG in told:
+        return fine(f"{LOG} is set, and the image has what ships them")
+    named = ENVIRONMENTS if told.get(SETTING, "").strip() else ()  # else nothing is deployed to them
+    where = [environment for environment in named if LOG in _there(facts, environment, "variables")]
+    if not where:
+        return fine(f"{LOG} is not set: none are kept")
+    text = f"{LOG} is set for {' and '.join(where)} alone: no service starts, for the image lacks what ships them"
+    fix = (
+        f"{code(f'gh variable set {LOG} --repo {facts.here.repository}')}; an environment's own value counts more there"
+    )
+    return missing(text, fix, needed=STAGING in where)
 
 
 def _there(facts: Facts, environment: str, what: str) -> set[str]:

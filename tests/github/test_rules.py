@@ -217,7 +217,7 @@ FLAWS: dict[str, list[tuple[str, str, str, str]]] = {
         (DEPLOY, r" +ATTESTATION: .*\n", "", "rehearse: the repository's visibility does not say"),
         (
             IMAGE,
-            r"(uses: ./.github/actions/image)",
+            r"(uses: ./.github/actions/image)\n.*",
             r"\1\n        with: { push: true }",
             "image: pushes an image, and is",
         ),

@@ -436,7 +436,7 @@ def test_another_service_in_the_namespace_is_left_alone(faked, make_bundle, ship
     shutil.copytree(ROOT / "infra", tmp_path / "infra")
     file = tmp_path / "infra/overlays/staging/kustomization.yaml"
     file.write_text(f"{file.read_text()}\nnamePrefix: other-\n")
-    with pytest.raises(Refusal, match="holds the Deployment gatehouse, .* beside other-gatehouse of this overlay"):
+    with pytest.raises(Refusal, match=r"holds the Deployment gatehouse, .* beside other-gatehouse of this overlay"):
         faked.place(make_bundle(2), overlay=file.parent).settle()
     assert before == faked.objects
 

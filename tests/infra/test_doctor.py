@@ -70,7 +70,7 @@ def test_what_is_needed_is_in_the_log_too(examine) -> None:
     """With its fix, and a count of all."""
     _, _, said = examine(recorded("fresh-fork"))
     assert "infra.doctor: workflows: it is a fork" in said
-    assert "infra.doctor: 21 fine, 6 missing, 0 cannot see" in said
+    assert "infra.doctor: 22 fine, 6 missing, 0 cannot see" in said
 
 
 def test_a_machine_alone_can_be_red(examine) -> None:

@@ -23,6 +23,7 @@ READS = {  # each check, and what it cannot do without
     "attestations": ["repository"],
     "server": ["variables", "secrets", "organization variables", "organization secrets"],
     "target": ["variables", "organization variables"],
+    "predictions": ["variables", "organization variables"],
     "oidc": ["oidc"],
 }
 PAIRS = [(check, fact) for check, read in READS.items() for fact in read]

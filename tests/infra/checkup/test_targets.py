@@ -97,6 +97,37 @@ def test_an_environment_that_nobody_made_has_nothing() -> None:
     assert targets.target(known).text.startswith("staging has no KUBE_CONFIG, production-deploy has no KUBE_CONFIG")
 
 
+def logged(repository=(), staging=(), production=(), target="cluster"):
+    """Facts of a repository with a target, and who has which variable."""
+    more = {"DEPLOY_TARGET": target} if target else {}
+    environments = {"staging_variables": staging, "production-deploy_variables": production}
+    given = {name: listed("variables", *names) for name, names in environments.items()}
+    return facts(variables=listed("variables", *repository, **more), **given)
+
+
+LOG = ["PREDICTION_LOG"]
+
+
+@pytest.mark.parametrize(
+    ("known", "said", "needed"),
+    [
+        (logged(), "PREDICTION_LOG is not set", False),
+        (logged(LOG, LOG), "and the image has what ships them", False),
+        (logged(target=""), "PREDICTION_LOG is not set", False),
+        (logged(staging=LOG, target=""), "PREDICTION_LOG is not set", False),
+        (logged(staging=LOG), "is set for staging alone: no service starts", True),
+        (logged(production=LOG), "is set for production-deploy alone", False),
+        (logged(staging=LOG, production=LOG), "is set for staging and production-deploy alone", True),
+    ],
+)
+def test_a_log_of_predictions_needs_an_image_that_ships_it(known, said, needed) -> None:
+    """The image is built once, in jobs that see the repository's variables alone."""
+    answer = targets.predictions(known)
+    assert said in answer.text
+    assert ("alone" in said, needed) == (answer.said == MISSING, answer.needed)
+    assert (f"`gh variable set PREDICTION_LOG --repo {REPOSITORY}`" in answer.fix) == ("alone" in said)
+
+
 @pytest.mark.parametrize("target", ["kubernetes", "host", "ssh://", "-oProxyCommand=x"])
 def test_a_target_that_is_none_stops_the_chain_and_is_not_shown(target) -> None:
     """It may be a secret that somebody put in the wrong place."""
