@@ -1,22 +1,22 @@
 """The one door to a registry of images (the OCI distribution API): what an image is, and a tag that keeps it.
 
 Every byte is held against the digest that named it, so that no registry and no proxy can hand out another image. The
-login is that of `docker login` (DOCKER_CONFIG, else ~/.docker/config.json). Registries on loopback are asked by HTTP.
+login is that of `docker login` (DOCKER_CONFIG, else ~/.docker/config.json, and the store or helper that it names).
+Registries on loopback are asked by HTTP.
 """
 
 import base64
 import contextlib
 import hashlib
 import json
-import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx
 
+from infra.connection import first_line
 from validation.script import OutsideError, Refusal, digest
 
 REFERENCE = re.compile(r"([\w.-]+(?::\d+)?)/([a-z0-9._/-]+)@(sha256:[0-9a-f]{64})", re.ASCII)
@@ -25,6 +25,7 @@ KINDS = (
     "application/vnd.oci.image.manifest.v1+json",
     "application/vnd.docker.distribution.manifest.v2+json",
 )
+HUB = dict.fromkeys(("docker.io", "index.docker.io"), "registry-1.docker.io")  # where the one of Docker's name is asked
 SECONDS = 30.0
 
 Read = Callable[[str, tuple[str, ...]], bytes]  # what a path like blobs/sha256:... has, in one of these media types
@@ -109,7 +110,9 @@ class _Asked:
 
     def __init__(self, host: str, name: str, actions: str = "pull") -> None:
         scheme = "http" if LOCAL.fullmatch(host) else "https"
-        self._top, self._host, self._scope = f"{scheme}://{host}/v2/{name}", host, f"repository:{name}:{actions}"
+        name = f"library/{name}" if host in HUB and "/" not in name else name
+        self._top, self._host = f"{scheme}://{HUB.get(host, host)}/v2/{name}", host
+        self._scope = f"repository:{name}:{actions}"
         # a registry sends a reader on to its store: httpx leaves the token behind there
         self._client = httpx.Client(timeout=SECONDS, follow_redirects=True, trust_env=scheme == "https")
         self._token: dict[str, str] = {}
@@ -163,14 +166,18 @@ class _Asked:
 
 
 def _known(host: str) -> str:
-    """Return the login that `docker login` has written for a registry; empty without one."""
-    path = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker") / "config.json"
+    """Return the login that `docker login` left for a registry, in its file or its store; empty without one.
+
+    Raises Refusal when the store fails.
+    """
+    from docker import auth, errors
+
     try:
-        known = str(json.loads(path.read_text())["auths"][host]["auth"])
-        base64.b64decode(known, validate=True)
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""
-    return known
+        found = auth.load_config().resolve_authconfig(host) or {}
+    except errors.DockerException as error:
+        raise Refusal(f"the login of {host} cannot be read: {first_line(error)}; `docker login {host}`") from error
+    user, password = (found.get(name) or found.get(name.title()) for name in ("username", "password"))
+    return base64.b64encode(f"{user}:{password}".encode()).decode() if user and password else ""
 
 
 def _checked(content: bytes, wanted: str, reference: str) -> bytes:

@@ -92,7 +92,7 @@ class Machine:
     def _ssh(self, *more: str) -> list[str]:
         told = {
             "BatchMode": "yes",
-            "ControlPath": str(self._folder / "control"),
+            "ControlPath": quoted(str(self._folder / "control")),
             "ControlPersist": "no",
             "ExitOnForwardFailure": "yes",
             "ServerAliveInterval": str(KEPT),
@@ -106,6 +106,11 @@ class Machine:
             *self._port,
             *more,
         ]
+
+
+def quoted(value: str) -> str:
+    """Write a value as ssh's settings want it: a path may have spaces in it, and signs that mean something else."""
+    return '"' + value.replace("%", "%%") + '"'
 
 
 def _parts(address: str) -> SplitResult:

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from infra import told
+from infra import ssh, told
 from infra.environ import holding
 from validation.script import ROOT, Refusal
 
@@ -121,7 +121,7 @@ def _way(environment: str, environ: Mapping[str, str], folder: Path) -> dict[str
         "GlobalKnownHostsFile": "/dev/null",
         "StrictHostKeyChecking": "yes",
     }
-    lines = "".join(f"{option} {value}\n" for option, value in options.items())
+    lines = "".join(f"{option} {ssh.quoted(value)}\n" for option, value in options.items())
     return {"DOCKER_HOST": target, "SSH_CONFIG": _secret(folder / "ssh_config", lines)}
 
 

@@ -4,6 +4,7 @@ import json
 import math
 import random
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ def recorded(path: Path, names: Sequence[str]) -> Iterator[Row]:
     """Read recorded rows: a file of Parquet or of JSON lines, or a folder of Parquet as the prediction log ships it.
 
     `names` are the columns that the model takes; others are left out. Raises Refusal, before the first row, where there
-    is no such file, or it lacks a column.
+    is no such file, it lacks a column, or one holds neither numbers nor texts.
     """
     if path.suffix in (".jsonl", ".ndjson") and path.is_file():
         return _json_lines(path, names)
@@ -35,15 +36,28 @@ def _must_hold(file: Path, names: Sequence[str]) -> None:
     import pyarrow.parquet
 
     try:
-        held = pyarrow.parquet.read_schema(file).names
+        schema = pyarrow.parquet.read_schema(file)
     except (pa.ArrowInvalid, OSError) as error:
         raise Refusal(f"{file} cannot be read as Parquet: {str(error).splitlines()[0]}") from None
-    absent = [name for name in names if name not in held]
+    absent = [name for name in names if name not in schema.names]
     if absent:
         raise Refusal(
             f"{file} lacks column {', '.join(absent)}: a log can be replayed when PREDICTION_LOG.columns in config.py"
             " names every input of the model"
         )
+    for name in names:
+        kind = schema.field(name).type
+        if not _fits(kind):
+            raise Refusal(f"{file}: column {name} holds {kind}, and a request holds numbers and texts")
+
+
+def _fits(kind: Any) -> bool:
+    import pyarrow as pa
+
+    of = pa.types
+    kind = kind.value_type if of.is_dictionary(kind) else kind
+    texts = of.is_string(kind) or of.is_large_string(kind) or of.is_boolean(kind) or of.is_null(kind)
+    return bool(texts or of.is_integer(kind) or of.is_floating(kind) or of.is_decimal(kind))
 
 
 def _parquet(file: Path, names: Sequence[str]) -> Iterator[Row]:
@@ -51,7 +65,8 @@ def _parquet(file: Path, names: Sequence[str]) -> Iterator[Row]:
 
     for batch in pyarrow.parquet.ParquetFile(file).iter_batches(BATCH, columns=list(names)):
         for row in batch.to_pylist():
-            yield {name: None if _is_nan(value) else value for name, value in row.items()}
+            plain = {name: float(one) if isinstance(one, Decimal) else one for name, one in row.items()}
+            yield {name: None if _is_nan(value) else value for name, value in plain.items()}
 
 
 def _json_lines(path: Path, names: Sequence[str]) -> Iterator[Row]:

@@ -129,4 +129,6 @@ def _there(namespace: str, name: str) -> bool | None:
 
 
 def _kubectl(*words: str) -> str:
-    return here.said(["kubectl", *words], seconds=SECONDS)
+    context = os.environ.get("KUBE_CONTEXT", "")
+    chosen = [f"--context={context}"] if context and words[0] != "kustomize" else []
+    return here.said(["kubectl", *words, *chosen], seconds=SECONDS)

@@ -42,10 +42,13 @@ class Overlay:
     def host(self) -> str:
         """The name by which users come, by Ingress or route; empty where the overlay says none."""
         for one in self.objects:
+            told = one.get("spec", {})
             if one["kind"] == "Ingress":
-                return str(one["spec"]["rules"][0]["host"])
-            if one["kind"] == "HTTPRoute":
-                return str(one["spec"]["hostnames"][0])
+                names = [rule["host"] for rule in told.get("rules", ()) if rule.get("host")]
+            else:
+                names = told.get("hostnames", []) if one["kind"] == "HTTPRoute" else []
+            if names:
+                return str(names[0])
         return ""
 
     def must_be_alone(self, deployments: Iterable[Object], model: str) -> None:

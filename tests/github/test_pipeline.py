@@ -127,13 +127,16 @@ def test_a_target_gets_staging_and_after_an_approval_production(
 
     Without reviewers production waits for a pull request; the champion follows production.
     """
-    remote, variables = tmp_path / "owner/name.git", {"DEPLOY_TARGET": "cluster"}
+    remote = tmp_path / "owner/name.git"
+    variables = {"DEPLOY_TARGET": "cluster", "PREDICTION_LOG": "s3://bucket/log"}
     place = "/repos/owner/name/environments/production"
     followed = {"workflow_run": {"conclusion": "success"}}
     with serving(FakeForge(replies=recorded("job-of-a-fork") | {place: [404, {}]})) as forge:
         run = act(approved(checkout, forge.url), "pipeline.yml", "push", variables=variables)
         assert 0 == run.code
         assert ("success", "skipped") == (run.jobs["deploy/deploy"], run.jobs["deploy/rehearse"])
+        built = [call["with"]["BUILD_ARGS"] for call in run.calls if "build-push" in call["action"]]
+        assert [True, True] == ["LIBRARIES=serve/remembered/requirements.txt\n" in told for told in built]
         assert "| staging | pods | 1 |" in run.summaries["deploy/deploy"]
         assert "champion" not in json.loads(on_branch(remote, "aliases.json"))
 

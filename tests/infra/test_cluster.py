@@ -470,6 +470,22 @@ def test_users_address_is_known(faked):
     assert "https://staging.gatehouse.example.org" == faked.place().address
 
 
+def test_an_edge_that_names_no_host_is_no_address(faked, gateway, tmp_path):
+    """As where it takes whatever comes: the Service's name is told instead."""
+    file = gateway / "kustomization.yaml"
+    content = yaml.safe_load(file.read_text())
+    patch = [{"op": "remove", "path": "/spec/hostnames"}]
+    content["patches"] = [{"target": {"kind": "HTTPRoute"}, "patch": yaml.safe_dump(patch)}]
+    file.write_text(yaml.safe_dump(content))
+    assert "the Service gatehouse" == faked.place(overlay=gateway).address
+    content["components"] = ["../../components/ingress"]
+    content["patches"] = [
+        {"target": {"kind": "Ingress"}, "patch": yaml.safe_dump([{"op": "remove", "path": "/spec/rules/0/host"}])}
+    ]
+    file.write_text(yaml.safe_dump(content))
+    assert "the Service gatehouse" == faked.place(overlay=gateway).address
+
+
 def test_an_overlay_with_a_secret_or_without_a_deployment_is_refused(faked, tmp_path):
     """Secrets are the cluster's; what Knative or KServe brings up is theirs."""
     shutil.copytree(ROOT / "infra", tmp_path / "infra")

@@ -72,6 +72,42 @@ def test_a_token_is_fetched_with_the_login_that_is_there(fake, tmp_path):
     assert "/token?scope=repository%3Aa%2Fb%3Apull&service=hub" == asked
 
 
+@pytest.mark.parametrize("named", [{"credsStore": "kept"}, {"credHelpers": {"HOST": "kept"}}])
+def test_a_login_in_a_store_is_asked_for(fake, tmp_path, monkeypatch, named):
+    """As Docker Desktop, and the helpers of clouds, keep it; a store that fails is one sentence."""
+    reference = oci.push(fake.host, "a/b", {"a": "1"})
+    fake.token, fake.login = "t0ken", LOGIN
+    told = json.loads(json.dumps(named).replace("HOST", fake.host))
+    (tmp_path / "config.json").write_text(json.dumps(told))
+    helper = tmp_path / "bin/docker-credential-kept"
+    helper.parent.mkdir()
+    monkeypatch.setenv("PATH", f"{helper.parent}:/usr/bin:/bin")
+    with pytest.raises(Refusal, match=f"the login of {fake.host} cannot be read: .*`docker login {fake.host}`"):
+        hub.look(reference)
+    user, _, secret = base64.b64decode(LOGIN).decode().partition(":")
+    answer = json.dumps({"ServerURL": fake.host, "Username": user, "Secret": secret})
+    helper.write_text(f"#!/bin/sh\necho '{answer}'\n")
+    helper.chmod(0o755)
+    assert {"a": "1"} == hub.look(reference).labels
+
+
+def test_the_registry_of_dockers_name_is_asked_where_it_is(monkeypatch):
+    """Its images without an owner are the library's."""
+    asked = []
+
+    def send(_, method, url, **more):
+        asked.append((method, url))
+        raise hub.httpx.ConnectError("no network")
+
+    monkeypatch.setattr(hub.httpx.Client, "request", send)
+    for name in ("a/b", "python"):
+        with pytest.raises(OutsideError, match=r"docker\.io does not answer"):
+            hub.look(f"docker.io/{name}@sha256:{'0' * 64}")
+    top = "https://registry-1.docker.io/v2"
+    digest = f"manifests/sha256:{'0' * 64}"
+    assert [("GET", f"{top}/a/b/{digest}"), ("GET", f"{top}/library/python/{digest}")] == asked
+
+
 def test_a_login_goes_to_no_place_that_is_not_encrypted(fake, tmp_path):
     """A registry could name any place in its challenge."""
     reference = oci.push(fake.host, "a/b", {})

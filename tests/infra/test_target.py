@@ -69,14 +69,17 @@ def test_a_jobs_kubeconfig_is_ours_alone_and_gone_afterwards(environ) -> None:
     assert "another" == os.environ["KUBECONFIG"]
 
 
-def test_a_jobs_key_leads_to_an_engine_whose_host_is_known(environ) -> None:
+def test_a_jobs_key_leads_to_an_engine_whose_host_is_known(environ, tmp_path) -> None:
     """A key pasted without an end of line, or with those of Windows, is one all the same; no other host key counts."""
+    (tmp_path / "with space").mkdir()
+    environ.setattr(target.tempfile, "tempdir", str(tmp_path / "with space"))
     environ.setenv("DEPLOY_TARGET", "ssh://me@host.example.org")
     environ.setenv("SSH_KEY", "-----BEGIN\r\nx\r\n-----END")
     environ.setenv("SSH_HOST_KEYS", "host.example.org ssh-ed25519 AAAA")
     with target.reached("production"):
         assert "ssh://me@host.example.org" == os.environ["DOCKER_HOST"]
-        lines = dict(line.split(" ", 1) for line in pathlib.Path(os.environ["SSH_CONFIG"]).read_text().splitlines())
+        text = pathlib.Path(os.environ["SSH_CONFIG"]).read_text()
+        lines = {name: value.strip('"') for name, value in (line.split(" ", 1) for line in text.splitlines())}
         assert "-----BEGIN\nx\n-----END\n" == pathlib.Path(lines["IdentityFile"]).read_text()
         assert "host.example.org ssh-ed25519 AAAA\n" == pathlib.Path(lines["UserKnownHostsFile"]).read_text()
         assert ("yes", "yes") == (lines["IdentitiesOnly"], lines["StrictHostKeyChecking"])

@@ -3,6 +3,7 @@
 import itertools
 import json
 from collections import Counter
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -103,3 +104,16 @@ def test_what_holds_no_rows_of_this_model_is_a_sentence(tmp_path) -> None:
             recorded(tmp_path / name, NAMES)
     with pytest.raises(Refusal, match="line 2 is no row of this model"):
         list(recorded(tmp_path / "broken.jsonl", NAMES))
+
+
+def test_a_column_of_decimals_is_one_of_numbers_and_one_of_lists_none(tmp_path) -> None:
+    """As a database writes prices; what no request could hold is named before anything is sent."""
+    frame = pd.DataFrame({"age": [17, 18], "size": [Decimal("1.50"), None], "town": pd.Categorical(["a", "b"])})
+    frame.to_parquet(tmp_path / "good.parquet")
+    wanted = [{"age": 17, "size": 1.5, "town": "a"}, {"age": 18, "size": None, "town": "b"}]
+    rows = list(recorded(tmp_path / "good.parquet", NAMES))
+    assert (wanted, float) == (rows, type(rows[0]["size"]))
+    for column in ([[1], [2]], [pd.Timestamp("2026-01-01")] * 2, [b"1", b"2"]):
+        frame.assign(size=column).to_parquet(tmp_path / "bad.parquet")
+        with pytest.raises(Refusal, match=r"bad\.parquet: column size holds .*, and a request holds numbers and texts"):
+            recorded(tmp_path / "bad.parquet", NAMES)

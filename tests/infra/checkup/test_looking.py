@@ -128,6 +128,14 @@ def test_a_cluster_answers_or_not(bare, monkeypatch, ready) -> None:
     assert bool(ready) == looking.look().cluster
 
 
+@pytest.mark.parametrize("context", ["mine", "theirs"])
+def test_the_cluster_of_the_context_is_asked(bare, monkeypatch, context) -> None:
+    """As a deployment asks it: another one of the same KUBECONFIG may well be ready."""
+    lend(bare, kubectl='case "$*" in "get --raw /readyz "*"--context=mine") echo ok ;; *) exit 1 ;; esac')
+    monkeypatch.setenv("KUBE_CONTEXT", context)
+    assert (context == "mine") == looking.look().cluster
+
+
 @pytest.mark.parametrize(
     ("changed", "there"),
     [
