@@ -207,6 +207,7 @@ def main():
             listener.set_inheritable(True)
             print(f"Forwarding from 127.0.0.1:{local} -> 8000", flush=True)
             environment = os.environ | {"BUNDLE": str(folder), "LISTEN_FD": str(listener.fileno())}
+            environment.pop("PREDICTION_LOG", None)  # what a pod is told, the overlay says
             module = os.environ.get("FAKE_SERVICE")
             command = [sys.executable, *(["-m", module] if module else [str(FAKE_SERVICE)])]
             os.execve(sys.executable, command, environment)
