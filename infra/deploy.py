@@ -19,7 +19,8 @@ Reads   the bundle (build/model); the registry and its ledger; GATEHOUSE_HOME (w
         REPLAY_FILE, recorded requests for the bake (Parquet or JSON lines, see docs/deploy.md), else they are made up
         ATTESTATION, how an image given by its digest is proved (see infra.verified)
 Prints  a table: what is live, where, and what was before; and the numbers of the bake, also of one that failed
-Writes  the ledger's lines `intent`, then `live` or `failed`; the bundle's kept files beside its version
+Writes  the ledger's lines `intent`, then `live` or `failed`, `removed` by --remove; the bundle's kept files beside its
+        version
 Exits   0 live; 1 the candidate failed or is held, the old one serves; 2 used or set up wrongly; 3 the outside failed
 """
 
@@ -118,6 +119,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         home = places.home(given.environment)
         with reached(given.environment), places.alone(home):
             found = places.remove(home, given.environment)
+            noted.taken_down(given.environment, given.record)
         log(f"infra.deploy: {given.environment} {'is taken down' if found else 'was down already'}")
         return YES
     if given.model_version is None:

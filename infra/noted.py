@@ -16,8 +16,8 @@ from infra.target import PRODUCTION, STAGING
 from infra.trial import Trial
 from train import following, kept, registry
 from train.travel import book, content, history
-from train.travel.history import FAILED, INTENT, LIVE, Unit, facts_of
-from train.travel.ledger import Line
+from train.travel.history import FAILED, INTENT, LIVE, REMOVED, Unit, facts_of
+from train.travel.ledger import DEPLOYMENT, Line
 from validation import contract
 from validation.script import OutsideError, Refusal, log
 
@@ -132,6 +132,15 @@ def adopt(order: Order, place: Place) -> None:
         )
         follow(order.environment)
         save(order.record)
+
+
+def taken_down(environment: str, record: bool) -> None:
+    """Write down that nothing is live any more, where the ledger has something. Raises what `save` raises."""
+    line = history.live(book.lines(), environment)
+    if line is not None:
+        facts = facts_of(environment, REMOVED, history.unit_of(line.facts)) | {"leads": False}
+        book.note(DEPLOYMENT, facts, "it was taken down")
+        save(record)
 
 
 def keep(sealed: Bundle, unit: Unit, record: bool) -> None:

@@ -39,13 +39,15 @@ def target(lines: Sequence[Line], environment: str, version: int | None) -> Line
         if line is None:
             held = sorted({one.facts["left"]["version"] for one in history.held(lines, environment).values()})
             aside = f" that is not held (held: {', '.join(map(str, held))})" if held else ""
-            now = f"version {history.unit_of(live.facts).version} is live" if live else "nothing was ever live"
+            top = history.top(lines, environment)
+            were = "nothing is live any more" if top else "nothing was ever live"
+            now = f"version {history.unit_of(live.facts).version} is live" if live else were
             raise Refusal(f"{now} in {environment}, and the ledger has no unit below it{aside}: nothing to go back to")
         return line
     line = history.last(lines, environment, version)
-    if line is None or live is None:
+    if line is None:
         raise Refusal(f"version {version} was never live in {environment}; `infra.deploy` brings it there")
-    if history.unit_of(line.facts).identity == history.unit_of(live.facts).identity:
+    if live is not None and history.unit_of(line.facts).identity == history.unit_of(live.facts).identity:
         raise Refusal(f"version {version} is what the ledger has live in {environment}; leave out --version to go back")
     noted.must_be_free(environment, history.unit_of(line.facts))
     return line

@@ -6,10 +6,10 @@ import sys
 
 import pytest
 
-from infra import bundle, machine, noted, process
+from infra import bundle, deploy, machine, noted, process
 from train import embedded
 from train.travel import book, content, history, ledger
-from train.travel.history import FAILED, INTENT, LIVE
+from train.travel.history import FAILED, INTENT, LIVE, REMOVED
 from train.travel.ledger import DEPLOYMENT
 from validation import contract
 from validation.script import OutsideError, Refusal
@@ -103,6 +103,26 @@ def test_a_repair_writes_what_serves_and_no_id_over_a_digest(
     monkeypatch.setattr(supervised, "live_image", lambda: told)
     (line,) = noted.repair(supervised, "local")
     assert (LIVE, kept) == (line.facts["phase"], history.unit_of(line.facts).image)
+
+
+def test_what_is_taken_down_is_a_line_once(store, ways, make_bundle, saving) -> None:
+    """Nothing is live then; the rollback goes below it, and the same version can be brought again."""
+    held, _ = saving
+    one, two = (store.add(make_bundle(n)) for n in (1, 2))
+    remove = ["--environment", "local", "--remove", "--record"]
+    assert 0 == deploy.main(remove)
+    assert ([], []) == (book.lines(), held)
+    ways.deploy(one)
+    ways.deploy(two)
+    assert [0, 0] == [deploy.main(remove), deploy.main(remove)]
+    assert (DEPLOYMENT, REMOVED, 2) == store.told()[-1]
+    assert [REMOVED] == [phases[-1] for phases in held]
+    assert (None, None) == (ways.live(), history.live(book.lines(), "local"))
+    assert 0 == ways.deploy(two)
+    assert (two.digest, 2) == (ways.live(), history.live(book.lines(), "local").facts["unit"]["version"])
+    deploy.main(remove)
+    assert 0 == ways.roll_back()
+    assert one.digest == ways.live()
 
 
 def test_a_cancelled_deployment_says_so(store, ways, make_bundle, apart, monkeypatch) -> None:

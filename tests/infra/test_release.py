@@ -174,6 +174,9 @@ def test_what_waits_for_production_is_told_with_the_way_there(staged, job, commi
     book.note(DEPLOYMENT, history.facts_of("production", history.LIVE, unit))
     assert 0 == release.main([])
     assert "way=nothing\n" == capsys.readouterr().out
+    noted.taken_down("production", record=False)
+    assert 0 == release.main([])
+    assert "way=merged\nmodel-version=3\n" in capsys.readouterr().out
 
 
 def test_nothing_in_staging_is_one_sentence(store, staged, capsys) -> None:

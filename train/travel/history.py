@@ -2,7 +2,8 @@
 
 A deployment or rollback writes a line `intent` before it starts and one of `live` or `failed` after it, which names the
 intent's id as `of`. An intent without such a line was left open by a run that died. A rollback's lines also name the
-line that they go back to as `to`, and the unit that they leave as `left`.
+line that they go back to as `to`, and the unit that they leave as `left`. An environment that is taken down gets a line
+of a deployment, `removed`: nothing is live there then, and what lies below can still be gone back to.
 """
 
 import dataclasses
@@ -14,7 +15,7 @@ from typing import Any
 from train.travel.ledger import DEPLOYMENT, RELEASE, ROLLBACK, Line
 from validation.script import Refusal
 
-INTENT, LIVE, FAILED = "intent", "live", "failed"
+INTENT, LIVE, FAILED, REMOVED = "intent", "live", "failed", "removed"
 PARTS = ("unit", "left")  # the units that a line may name
 
 
@@ -88,10 +89,18 @@ def stack(lines: Sequence[Line], environment: str) -> list[Line]:
     return found
 
 
-def live(lines: Sequence[Line], environment: str) -> Line | None:
-    """Return the line that made what is live in an environment, or None when nothing ever was."""
+def top(lines: Sequence[Line], environment: str) -> Line | None:
+    """Return the line that made what is live in an environment, or was when it was taken down; None when none was."""
     found = stack(lines, environment)
     return found[-1] if found else None
+
+
+def live(lines: Sequence[Line], environment: str) -> Line | None:
+    """Return the line that made what is live in an environment, or None when nothing is."""
+    moves = (line for line in reversed(lines) if line.event in (DEPLOYMENT, ROLLBACK))
+    ends = (line.facts["phase"] for line in moves if line.facts["environment"] == environment)
+    last = next((phase for phase in ends if phase in (LIVE, REMOVED)), None)
+    return None if last == REMOVED else top(lines, environment)
 
 
 def held(lines: Sequence[Line], environment: str) -> dict[str, Line]:

@@ -27,8 +27,8 @@ def needed(view: View, lines: Sequence[Line]) -> set[int]:
 
 
 def _ways_back(lines: Sequence[Line], environment: str) -> set[int]:
-    """Name the version that is live, and those that rollbacks in a row would put back."""
-    now = history.live(lines, environment)
+    """Name the version that is live, or was, and those that rollbacks in a row would put back."""
+    now = history.top(lines, environment)
     found: set[int] = {now.facts["unit"]["version"]} if now else set()
     for _ in range(BACK):
         back = history.before(lines, environment)

@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from train.travel import history, ledger
-from train.travel.history import FAILED, INTENT, LIVE, Unit, facts_of
+from train.travel.history import FAILED, INTENT, LIVE, REMOVED, Unit, facts_of
+from train.travel.keeping import needed
 from train.travel.ledger import DEPLOYMENT, PROMOTION, REGISTRATION, RELEASE, ROLLBACK, Line
+from train.view import View
 from validation.script import Refusal
 
 HERE = "local"
@@ -118,6 +120,25 @@ def test_intents_and_failures_put_nothing_live(book) -> None:
     book.note(DEPLOYMENT, facts_of(HERE, INTENT, unit(3)))
     assert book.live() == 1
     assert history.before(book.lines, HERE) is None
+
+
+def test_what_was_taken_down_is_not_live_and_can_be_gone_back_from(book) -> None:
+    """Until something is deployed again, the same unit or another; the other environments stay as they are."""
+    book.deploy(unit(1), where="there")
+    book.deploy(unit(1))
+    book.deploy(unit(2))
+    book.note(DEPLOYMENT, facts_of(HERE, REMOVED, unit(2)))
+    assert history.live(book.lines, HERE) is None
+    assert history.top(book.lines, HERE).facts["unit"]["version"] == 2
+    assert history.live(book.lines, "there").facts["unit"]["version"] == 1
+    assert {1, 2} == needed(View({}, {}), book.lines)
+    below = history.before(book.lines, HERE)
+    assert unit(1) == history.unit_of(below.facts)
+    book.note(DEPLOYMENT, facts_of(HERE, INTENT, unit(2)))
+    assert history.live(book.lines, HERE) is None
+    book.deploy(unit(2))
+    assert book.live() == 2
+    assert unit(1) == book.roll_back()
 
 
 def test_the_same_unit_again_is_no_step_back(book) -> None:
