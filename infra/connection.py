@@ -20,17 +20,31 @@ SILENCES = {  # what the SDK wraps three times over, in plain words
 
 
 def addresses(wanted: str) -> list[str]:
-    """List where an engine may listen: DOCKER_HOST alone if it is set, else the usual sockets that exist.
+    """List where an engine may listen: DOCKER_HOST alone if it is set, else the sockets that exist.
 
-    Both engines speak one API, so DOCKER_HOST counts whichever is wanted: it may name another machine.
+    Both engines speak one API, so DOCKER_HOST counts whichever is wanted: it may name another machine. The socket of
+    docker's context comes first, then the usual ones.
     """
     if os.environ.get("DOCKER_HOST"):
         return [os.environ["DOCKER_HOST"]]
     home, runtime = Path.home(), Path(os.environ.get("XDG_RUNTIME_DIR") or "/nonexistent")
     docker = ("/var/run/docker.sock", runtime / "docker.sock", home / ".docker/run/docker.sock")
     podman = (runtime / "podman/podman.sock", "/run/podman/podman.sock")
+    chosen = () if wanted == "podman" else _of_context()
     sockets = {"": docker + podman, "docker": docker, "podman": podman}[wanted]
-    return [f"unix://{socket}" for socket in map(Path, sockets) if socket.exists()]
+    return list(dict.fromkeys(f"unix://{socket}" for socket in map(Path, (*chosen, *sockets)) if socket.exists()))
+
+
+def _of_context() -> tuple[str, ...]:
+    """Return the socket that docker's command goes by (DOCKER_CONTEXT, else `docker context use`), if it is one."""
+    from docker.context import ContextAPI
+
+    try:
+        found = ContextAPI.get_context(os.environ.get("DOCKER_CONTEXT", ""))
+        address = str(found.Host or "") if found else ""
+    except Exception:  # the SDK raises just that for a context that it cannot read; then the usual sockets are left
+        return ()
+    return (address.removeprefix("unix://"),) if address.startswith("unix://") else ()
 
 
 def connect(address: str) -> tuple[Engine | None, str]:

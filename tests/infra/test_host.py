@@ -1,5 +1,7 @@
 """The door to a container engine: who answers, who does not, and how soon that is known."""
 
+import hashlib
+import json
 import socket
 import tempfile
 import threading
@@ -87,6 +89,32 @@ def test_the_address_that_is_said_counts_for_every_engine(monkeypatch, wanted):
     """DOCKER_HOST may be another machine, where an environment is: none that is here may take its place."""
     monkeypatch.setenv("DOCKER_HOST", "ssh://me@host")
     assert ["ssh://me@host"] == connection.addresses(wanted)
+
+
+@pytest.mark.parametrize("named", ["currentContext", "DOCKER_CONTEXT"])
+@pytest.mark.parametrize(
+    ("wanted", "address", "first"),
+    [
+        ("", "unix://SOCKET", True),
+        ("docker", "unix://SOCKET", True),
+        ("podman", "unix://SOCKET", False),
+        ("", "unix:///nowhere.sock", False),
+        ("", "ssh://me@host", False),
+        ("", None, False),
+    ],
+)
+def test_the_socket_of_dockers_context_comes_first(silent, monkeypatch, tmp_path, named, wanted, address, first):
+    """As colima and Rancher Desktop set it; one that leads to another machine, or cannot be read, is left aside."""
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    monkeypatch.setenv("DOCKER_CONTEXT", "mine" if named == "DOCKER_CONTEXT" else "")
+    (tmp_path / "config.json").write_text(json.dumps({"currentContext": "mine"} if named == "currentContext" else {}))
+    folder = tmp_path / "contexts/meta" / hashlib.sha256(b"mine").hexdigest()
+    folder.mkdir(parents=True)
+    told = {"Host": address.replace("unix://SOCKET", silent)} if address else 7
+    (folder / "meta.json").write_text(json.dumps({"Name": "mine", "Metadata": {}, "Endpoints": {"docker": told}}))
+    found = connection.addresses(wanted)
+    assert (first, first) == (found[:1] == [silent], silent in found)
 
 
 def test_without_any_socket_there_is_no_engine(monkeypatch, tmp_path):
