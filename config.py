@@ -167,7 +167,7 @@ SERVICE = Service(
     body_seconds=30,  # to send a body, and to take an answer: the largest body at 170 kB a second
     requests_per_second=1_000,  # of one caller on average; one core answers many times that
     burst=2_000,  # requests of one caller at once, two seconds' worth
-    concurrent=128,  # requests under way in one process: at 5 MB of body each, 640 MB at worst
+    concurrent=128,  # requests worked on in one process, their bodies whole; 640 MB for bodies, of one caller half
     connections=1_000,  # to one process: 30 MB, and below the 1,024 files that systems allow by default
     ready_seconds=30,  # a cold start takes 1 s on two cores
 )

@@ -13,13 +13,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from serve.guard import logs
-from serve.guard.body import limited
+from serve.guard.body import has_body, limited
 from serve.guard.credential import credential_of
 from serve.guard.exchange import ADMITTED, Application, Exchange, Receive, Scope, Send
 from serve.guard.keys import SCOPES, Caller, Keys, KeysFile, parse
 from serve.guard.limits import Buckets, who
 from serve.guard.local import is_foreign
 from serve.guard.refused import POLICY, SECURITY, STRICT, Header, Refused, forbidden, later, unknown
+from serve.guard.room import Room
 from serve.guard.settings import Limits, Settings
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 Address = tuple[str, int] | None
 ANYBODY = frozenset(SCOPES)
-BUSY_SECONDS = 1.0  # until a caller who met too many others should ask again
 
 
 class Guard:
@@ -56,7 +56,7 @@ class Guard:
 
             self._tokens = tokens.Tokens(settings.oidc, _tell, clock)
         self._buckets = Buckets(self._limits.requests_per_second, self._limits.burst, clock)
-        self._under_way = 0
+        self._room = Room(settings.limits, settings.open == "loopback")
 
     @property
     def always(self) -> Sequence[Header]:
@@ -73,6 +73,7 @@ class Guard:
         self.settings = replace(self.settings, limits=limits)
         self._know(limits, scopes_by_route)
         self._buckets.follow(limits.requests_per_second, limits.burst)
+        self._room.follow(limits)
 
     def around(self, app: Application) -> Application:
         """Put the guard around an application."""
@@ -90,15 +91,18 @@ class Guard:
         admitted: Exchange | None = scope.setdefault("state", {}).pop(ADMITTED, None)
         exchange = admitted or Exchange(headers, self._more)
         exchange.answer_by(send)
-        counted = admitted is not None
         try:
             needed = None if admitted else self._needs(scope["path"], exchange)
             if needed is not None:
                 caller = self._caller(scope.get("client"), headers, scope["headers"])
                 self._let_in(exchange, caller or await self._checked(headers, scope["headers"]), needed)
-                counted = True
             scope["state"]["request_id"] = exchange.id.decode()
-            await app(scope, limited(receive, headers, self._limits.max_body_bytes), exchange.send)
+            receive = limited(receive, headers, self._limits.max_body_bytes)
+            if needed is not None and has_body(headers):
+                receive = self._room.through(receive, exchange)
+            elif (needed is not None or admitted) and not exchange.placed:
+                self._room.must_enter(exchange)
+            await app(scope, receive, exchange.send)
             if exchange.broken:
                 await exchange.apologise(None)
         except Refused as refused:
@@ -107,13 +111,15 @@ class Guard:
         except Exception as error:  # whatever breaks is answered and logged here, without a traceback
             await exchange.apologise(error)
         finally:
-            self._under_way -= counted
+            self._room.leave(exchange)
         exchange.answered(self.settings.access_log)
 
     def admit(
         self, path: str, client: Address, headers: Mapping[bytes, bytes], pairs: Sequence[Header]
     ) -> Exchange | None:
         """Let a request in at once, until `leave`; None when it is not, or a token must be checked first.
+
+        It has no place yet among those that are worked on; `begin` gives it one, when its body is whole.
 
         The application that `around` makes answers those, and asks nothing anew of one that is handed over to it, its
         exchange under ADMITTED.
@@ -129,15 +135,18 @@ class Guard:
             return None
         return exchange
 
+    def begin(self, exchange: Exchange) -> bool:
+        """Give a place to a request that `admit` let in; tell whether there was one."""
+        return self._room.enter(exchange)
+
     def leave(self, exchange: Exchange) -> None:
         """Let a request go that is answered."""
-        self._under_way -= 1
+        self._room.leave(exchange)
         exchange.answered(self.settings.access_log)
 
     def _let_in(self, exchange: Exchange, caller: Caller, needed: str) -> None:
-        exchange.caller = caller.shown
+        exchange.caller, exchange.holder = caller.shown, caller.name
         self._may(caller, needed)
-        self._under_way += 1
 
     def _needs(self, path: str, exchange: Exchange) -> str | None:
         if path in self._exact:
@@ -151,15 +160,13 @@ class Guard:
         return "admin"
 
     def _may(self, caller: Caller, needed: str) -> None:
-        """Raise Refused when a caller lacks the scope, asks too often, or too many others ask."""
+        """Raise Refused when a caller lacks the scope, or asks too often."""
         if needed not in caller.scopes:
             raise forbidden(needed)
         if self.settings.open != "loopback":  # all callers of this machine have one address
             seconds = self._buckets.take(caller.name)
             if seconds:
                 raise later(429, f"more than {self._limits.requests_per_second:g} requests a second", seconds)
-        if self._under_way >= self._limits.concurrent:
-            raise later(503, "too many requests are under way", BUSY_SECONDS)
 
     def _caller(self, client: Address, headers: Mapping[bytes, bytes], pairs: Sequence[Header]) -> Caller | None:
         """Say who asks; None when a token has to be checked. Raises Refused with 401, or 403 for a foreign web page."""

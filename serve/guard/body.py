@@ -27,5 +27,10 @@ def limited(receive: Receive, headers: dict[bytes, bytes], limit: int) -> Receiv
     return counting
 
 
+def has_body(headers: dict[bytes, bytes]) -> bool:
+    """Tell whether a request has a body, by its headers."""
+    return headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
+
+
 def _too_large(limit: int) -> Refused:
     return Refused(413, f"the body is larger than {limit} bytes; send fewer rows a request")

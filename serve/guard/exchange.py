@@ -25,7 +25,9 @@ TRACE = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")  # W
 class Exchange:
     """What is known of a request while it is under way."""
 
-    __slots__ = ("_headers", "_more", "_send", "_started", "broken", "caller", "id", "route", "status")
+    __slots__ = (
+        "_headers", "_more", "_send", "_started", "broken", "caller", "held", "holder", "id", "placed", "route", "status",
+    )  # fmt: skip
 
     def __init__(self, headers: Mapping[bytes, bytes], more: Sequence[Header]) -> None:
         given = headers.get(b"x-request-id")
@@ -33,6 +35,7 @@ class Exchange:
         self.route = self.caller = ""
         self.status = 0  # of the answer, once it has begun
         self.broken = False
+        self.placed, self.holder, self.held = False, "", 0  # see serve/guard/room.py; `held` are bytes
         self._headers, self._more = headers, more
         self._started = time.perf_counter()
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from serve.guard.exchange import Application
+from serve.guard.refused import Refused
 
 LIMIT_SECONDS = 2.0  # for what still waits when the service ends
 KEPT = frozenset({
@@ -36,6 +37,6 @@ def around(app: Application, release: Callable[[], str]) -> tuple[Application, C
 
     sentry_sdk.init(
         release=release(), send_default_pii=False, include_local_variables=False, max_request_body_size="never",
-        max_breadcrumbs=0, auto_enabling_integrations=False, before_send=ours, server_name="",
+        max_breadcrumbs=0, auto_enabling_integrations=False, before_send=ours, server_name="", ignore_errors=[Refused],
     )  # fmt: skip
     return SentryAsgiMiddleware(app), lambda: sentry_sdk.flush(LIMIT_SECONDS)

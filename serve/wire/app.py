@@ -12,6 +12,7 @@ from time import perf_counter
 from typing import Any
 
 from serve.guard.exchange import FAILED
+from serve.guard.refused import Refused
 from serve.refusal import BadRequest, Gone
 from serve.wire.body import Receive, whole
 from serve.wire.feedback import Feedback
@@ -93,6 +94,9 @@ class Wire:
             counts.failed(error.kind)
             status, content = protocol.refuse(error)
             kind = TEXT if status == 415 and protocol.name == "mlflow" else JSON
+        except Refused:  # while the body was read; the guard answers
+            counts.left()
+            raise
         except (Gone, asyncio.CancelledError):
             counts.failed("gone")
             counts.left()

@@ -37,6 +37,9 @@ class Short:
 
     def work(self, errand: Errand) -> None:
         """Decode the body, and have its rows scored; what cannot be decoded is refused by the usual way."""
+        if not self._guard.begin(errand.exchange):
+            errand.hand_over()
+            return
         served = self._app.served
         taker = served.posts.get(errand.path.decode("latin-1"))
         if not isinstance(taker, Protocol):  # a reload has taken the route away

@@ -123,7 +123,8 @@ class Service:
     """Limits of the service, and the seconds until a deployment of it must be ready.
 
     Of one request: bytes of its body and of its headers, its rows, the seconds that each part may take to arrive. Of
-    one caller: requests a second on average, and how many at once. Of one process: requests under way, connections.
+    one caller: requests a second on average, and how many at once. Of one process: requests under way, from when their
+    body is whole until they are answered, and connections. Memory for bodies is `concurrent` times `max_body_bytes`.
     """
 
     port: int

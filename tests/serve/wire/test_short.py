@@ -1,5 +1,7 @@
 """The short way answers, byte for byte, what the usual way answers, and takes over none of its refusals."""
 
+import asyncio
+import contextlib
 import json
 import socket
 import threading
@@ -38,6 +40,7 @@ class Asked:
         around = self.guard.around(self.app)
 
         async def application(scope, receive, send) -> None:
+            self.loop = asyncio.get_running_loop()
             if scope["type"] == "http":
                 self.usual.append(scope["path"])
             await around(scope, receive, send)
@@ -54,6 +57,19 @@ class Asked:
     def connect(self) -> socket.socket:
         """Open a connection; the patience is for tests that fail."""
         return socket.create_connection(self.listener.getsockname(), timeout=30)
+
+    @property
+    def connections(self) -> list:
+        """The connections that are open, each as the protocol knows it."""
+        return list(self.server.server_state.connections)
+
+    @staticmethod
+    def until(holds) -> None:
+        """Wait until something holds; the patience is for tests that fail."""
+        end = time.monotonic() + 30
+        while not holds():
+            assert time.monotonic() < end
+            time.sleep(0.005)
 
     def counted(self, *cells: int) -> list[float]:
         """Read cells of the counts."""
@@ -219,24 +235,68 @@ def test_pipelined_requests_are_answered_in_their_order(ask, golden, first, size
 
 
 def test_who_leaves_amid_a_body_is_forgotten(ask, row) -> None:
-    """Its place among the concurrent is free again, and /metrics knows that it went."""
+    """It held no place, and /metrics knows that it went."""
     asked, body = ask(concurrent=1), json.dumps(row).encode()
+    layout = asked.bundle.counts.layout
+    gone = layout.errors + layout.kinds.index("gone")
     with asked.connect() as connection:
         connection.sendall(request("/predict", body)[:-5])
-        with asked.connect() as other:
-            for _ in range(300):  # until the first one is let in, as nobody tells
-                other.sendall(request("/predict", body))
-                if (status := answer(other)[0]) == 503:
-                    break
-        assert status == 503
+        asked.until(lambda: any(one.cycle for one in asked.connections))
+    asked.until(lambda: asked.counted(layout.in_flight, gone) == [0, 1])
     with asked.connect() as other:
-        for _ in range(300):
-            other.sendall(request("/predict", body))
-            if (status := answer(other)[0]) == 200:
-                break
-    assert status == 200
+        other.sendall(request("/predict", body))
+        assert answer(other)[0] == 200
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_slow_bodies_of_one_caller_hold_up_no_other(ask, row, chunked) -> None:
+    """More of them than there are places, by either way; each is answered once its body is whole."""
+    asked, body = ask(concurrent=2), json.dumps(row).encode()
+    sent = request("/predict", body, chunked=chunked)
+    with contextlib.ExitStack() as stack:
+        slow = [stack.enter_context(asked.connect()) for _ in range(6)]
+        for connection in slow:
+            connection.sendall(sent[:-20])
+        asked.until(lambda: sum(bool(one.cycle) for one in asked.connections) == len(slow))
+        with asked.connect() as other:
+            for way in (False, True):
+                other.sendall(request("/predict", body, chunked=way))
+                assert answer(other)[0] == 200
+        for connection in slow:
+            connection.sendall(sent[-20:])
+            assert answer(connection)[0] == 200
+
+
+def test_a_whole_body_without_a_place_is_told_to_wait(ask, row, monkeypatch) -> None:
+    """By either way 503 with Retry-After, and a place that is free again is taken."""
+    asked, body = ask(concurrent=1), json.dumps(row).encode()
+    score, waiting = asked.app.served.batcher.one, []
+    monkeypatch.setattr(asked.app.served.batcher, "one", lambda *more: waiting.append(more))
+    with asked.connect() as first, asked.connect() as other:
+        first.sendall(request("/predict", body))
+        asked.until(lambda: waiting)
+        for chunked in (False, True):
+            other.sendall(request("/predict", body, chunked=chunked))
+            status, headers, said, _ = answer(other)
+            assert (503, "too many requests are under way") == (status, json.loads(said)["detail"])
+            assert b"retry-after: 1" in headers
+        monkeypatch.setattr(asked.app.served.batcher, "one", score)
+        asked.loop.call_soon_threadsafe(score, *waiting[0])
+        assert answer(first)[0] == 200
+        other.sendall(request("/predict", body))
+        assert answer(other)[0] == 200
+    assert asked.counted(asked.bundle.counts.layout.in_flight) == [0]
+
+
+def test_a_body_in_chunks_beyond_the_limit_is_a_413(ask) -> None:
+    """In the guard's words, as one that is announced; nobody counts it as a failure of the service."""
+    asked = ask(max_body_bytes=1000)
     layout = asked.bundle.counts.layout
-    assert asked.counted(layout.in_flight, layout.errors + layout.kinds.index("gone")) == [0, 1]
+    with asked.connect() as connection:
+        connection.sendall(request("/predict", b" " * 1001, chunked=True))
+        status, _, said, _ = answer(connection)
+    assert (413, True) == (status, "larger than 1000 bytes" in json.loads(said)["detail"])
+    assert asked.counted(layout.in_flight, layout.errors + layout.kinds.index("internal")) == [0, 0]
 
 
 def test_a_model_that_fails_is_told_as_by_the_usual_way(ask, row, monkeypatch) -> None:
