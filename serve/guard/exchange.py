@@ -26,7 +26,8 @@ class Exchange:
     """What is known of a request while it is under way."""
 
     __slots__ = (
-        "_headers", "_more", "_send", "_started", "broken", "caller", "held", "holder", "id", "placed", "route", "status",
+        "_headers", "_more", "_send", "_started", "broken", "caller", "held", "holder", "id", "placed", "route",
+        "status",
     )  # fmt: skip
 
     def __init__(self, headers: Mapping[bytes, bytes], more: Sequence[Header]) -> None:

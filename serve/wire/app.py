@@ -8,6 +8,7 @@ import asyncio
 import gc
 import logging
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -18,6 +19,7 @@ from serve.wire.body import Receive, whole
 from serve.wire.feedback import Feedback
 from serve.wire.protocol import JSON, TEXT, Asked, Protocol, detail
 from serve.wire.served import Served
+from serve.wire.turns import Turns
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -35,6 +37,7 @@ class Wire:
         self.served, self._started = served, started
         self.ready = False
         self._settling = False
+        self._turns = Turns()
         self._leaving: set[asyncio.Task[None]] = set()
 
     def take(self, served: Served) -> None:
@@ -59,7 +62,7 @@ class Wire:
                 served.under_way += 1
                 try:
                     if isinstance(taker, Feedback):
-                        return await _take_feedback(served, taker, scope, receive, send)
+                        return await self._take_feedback(served, taker, scope, receive, send)
                     return await self._predict(served, taker, scope, receive, send)
                 finally:
                     served.under_way -= 1
@@ -77,7 +80,7 @@ class Wire:
     async def _predict(self, served: Served, protocol: Protocol, scope: Scope, receive: Receive, send: Send) -> None:
         began, counts = perf_counter(), served.counts
         counts.began()
-        status, kind = 200, JSON
+        status, form = 200, JSON
         try:
             failed: Exception | None = scope.get("state", {}).get(FAILED)
             if failed is not None:
@@ -85,7 +88,9 @@ class Wire:
             body = await whole(scope, receive, served.limit)
             request = scope["state"]["request_id"] if served.log else ""
             if len(body) > INLINE_BYTES:
-                content = await asyncio.to_thread(_large, served, protocol, body, scope, request)
+                kind = media(scope["headers"])
+                asked = await self._turns.read(protocol.decode, body, kind, receive=receive)
+                content = await asyncio.to_thread(_large, served, protocol, asked, request)
             else:
                 asked = protocol.decode(body, media(scope["headers"]) if protocol.typed else b"")
                 scored, start = await served.batcher.scored_soon(asked.values, asked.one, request)
@@ -93,7 +98,7 @@ class Wire:
         except BadRequest as error:
             counts.failed(error.kind)
             status, content = protocol.refuse(error)
-            kind = TEXT if status == 415 and protocol.name == "mlflow" else JSON
+            form = TEXT if status == 415 and protocol.name == "mlflow" else JSON
         except Refused:  # while the body was read; the guard answers
             counts.left()
             raise
@@ -107,8 +112,20 @@ class Wire:
             log.exception("a request failed")
             counts.failed("internal")
             status, content = protocol.refuse(BROKEN)
-        await _reply(send, status, content, kind)
+        await _reply(send, status, content, form)
         self.counted(served, protocol.name, status, began)
+
+    async def _take_feedback(
+        self, served: Served, feedback: Feedback, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        try:
+            body = await whole(scope, receive, served.limit)
+            status, content, more = await feedback.answer(body, partial(self._turns.read, receive=receive))
+        except BadRequest as error:
+            status, content, more = *detail(error), ()
+        except Gone:
+            return
+        await _reply(send, status, content, JSON, *more)
 
     def counted(self, served: Served, protocol: str, status: int, began: float) -> None:
         """Count a request out that is answered; called on the event loop."""
@@ -140,16 +157,6 @@ class Wire:
         await send({"type": "lifespan.shutdown.complete"})
 
 
-async def _take_feedback(served: Served, feedback: Feedback, scope: Scope, receive: Receive, send: Send) -> None:
-    try:
-        status, content, more = await feedback.answer(await whole(scope, receive, served.limit))
-    except BadRequest as error:
-        status, content, more = *detail(error), ()
-    except Gone:
-        return
-    await _reply(send, status, content, JSON, *more)
-
-
 async def _see_off(old: Served) -> None:
     """Close the log of a bundle that was replaced, once the last request that began with it has ended."""
     while old.under_way:
@@ -162,9 +169,8 @@ async def _close(served: Served) -> None:
         await asyncio.to_thread(served.log.close)
 
 
-def _large(served: Served, protocol: Protocol, body: bytes, scope: Scope, request: str) -> bytes:
-    """Decode, score and write a large request, on a thread."""
-    asked: Asked = protocol.decode(body, media(scope["headers"]) if protocol.typed else b"")
+def _large(served: Served, protocol: Protocol, asked: Asked, request: str) -> bytes:
+    """Score and write a large request, on a thread."""
     columns = [[value] for value in asked.values] if asked.one else asked.values
     return protocol.answer(served.batcher.scored(columns, [(request, asked.count)]), 0, asked)
 

@@ -9,7 +9,7 @@ the last holds, and all are kept.
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from typing import Any, Literal
 
@@ -21,6 +21,8 @@ from serve.wire.protocol import detail, parsed
 from serve.words import RECORDS
 
 Tell = Callable[[list[str], list[Any]], "Future[str]"]
+Told = tuple[list[str], list[Any]]
+InTurn = Callable[[Callable[[bytes], Told], bytes], Awaitable[Told]]  # see serve/wire/turns.py
 INLINE_BYTES = 16_000  # about 200 records, a millisecond; a larger body is worked on in a thread, others go on
 NO_LOG = BadRequest(
     404, "this service keeps no prediction log; PREDICTION_LOG or PREDICTION_SPOOL would name its place"
@@ -37,12 +39,12 @@ class Feedback:
         kind: Any = float if target["kind"] == "quantity" else Literal[tuple(target["labels"])]
         self._type: Any = msgspec.defstruct("Feedback", [("id", str), ("outcome", kind)], forbid_unknown_fields=True)
 
-    async def answer(self, body: bytes) -> tuple[int, bytes, tuple[tuple[bytes, bytes], ...]]:
+    async def answer(self, body: bytes, in_turn: InTurn) -> tuple[int, bytes, tuple[tuple[bytes, bytes], ...]]:
         """Take feedback; return status, content and headers. It is on the disk when the status is 200."""
         if self._tell is None:
             return *detail(NO_LOG), ()
         try:
-            read = self.decode(body) if len(body) <= INLINE_BYTES else await asyncio.to_thread(self.decode, body)
+            read = self.decode(body) if len(body) <= INLINE_BYTES else await in_turn(self.decode, body)
         except BadRequest as error:
             return *detail(error), ()
         dropped = await asyncio.wrap_future(self._tell(*read))
@@ -50,7 +52,7 @@ class Feedback:
             return *detail(DROPPED), (RETRY,)
         return 200, b'{"accepted":%d}' % len(read[0]), ()
 
-    def decode(self, body: bytes) -> tuple[list[str], list[Any]]:
+    def decode(self, body: bytes) -> Told:
         """Read a body into ids and outcomes. Raises BadRequest."""
         value = parsed(body)
         if RECORDS not in value:

@@ -43,18 +43,27 @@ def many(columns: Values, how: Any = None) -> Asked:
 def parsed(body: bytes) -> dict[str, Any]:
     """Parse a body that must be a JSON object without a repeated name.
 
-    Raises BadRequest.
+    Names are looked at first, so that no second tree is made while the one that is returned is there. Raises
+    BadRequest.
     """
     from serve.unique import refuse_repeated
 
     try:
-        value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise no_json(body, error) from None
-    refuse_repeated(body)
+        refuse_repeated(body)
+    except BadRequest:
+        _decoded(body)  # what is no JSON is told before a repeated name, and in this decoder's words
+        raise
+    value = _decoded(body)
     if not isinstance(value, dict):
         raise BadRequest(422, "the body is no JSON object")
     return value
+
+
+def _decoded(body: bytes) -> Any:
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise no_json(body, error) from None
 
 
 def only(value: Mapping[str, Any], allowed: set[str]) -> None:
