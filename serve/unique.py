@@ -10,7 +10,7 @@ def refuse_repeated(body: bytes) -> None:
     """Raise BadRequest when an object of a body that is JSON has one name twice, however deep.
 
     Slow (a parse by the standard library): the callers count colons first. Objects are dropped as soon as they are
-    looked at; of a large body of small ones, the whole would take 25 times its size.
+    looked at; of a large body of small ones, the whole would take 30 times its size.
     """
     try:
         json.loads(body, object_pairs_hook=_once)

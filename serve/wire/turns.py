@@ -1,4 +1,4 @@
-"""Large bodies are parsed one after the other: what parsing makes of a body of small objects is 25 times its size.
+"""Large bodies are parsed one after the other: what parsing makes of a body of small objects is 30 times its size.
 
 It is done on a thread, and small requests go on. Nothing is lost by it: parsing holds the interpreter's lock, so that
 two at a time are no quicker than two in turn.
