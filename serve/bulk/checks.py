@@ -4,6 +4,7 @@ The checks of columns only suspect: they let no row pass that the service refuse
 and given to `serve.rows`, so that what is refused, and in which words, is the service's for any contract.
 """
 
+import contextlib
 import math
 import sys
 from dataclasses import dataclass, field
@@ -17,10 +18,11 @@ import pyarrow.compute as pc
 from serve.bulk.arrays import decoded, to_numpy
 from serve.bulk.errors import InputError
 from serve.bulk.source import Spec
+from serve.cells import NUMBER
 from serve.rows import BadRequest, Rows
 from serve.words import LONGEST, folded, spellings
 
-NUMBER = r"^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$"
+WHOLE = f"^{NUMBER}$"
 Mask = npt.NDArray[np.bool_]
 
 
@@ -119,16 +121,21 @@ def _numbers(column: pa.ChunkedArray) -> Numbers:
 
 
 def _parsed(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, dict[int, str]]:
-    """Read the numbers of a CSV column; what is none stays a text."""
-    try:
-        return column.cast(pa.float64()), {}
-    except pa.ArrowInvalid:
-        column = pc.utf8_trim_whitespace(column)
-        column = pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
-        written = pc.match_substring_regex(column, NUMBER)
-        wrong = np.flatnonzero(to_numpy(_whole(written.cast(pa.uint8())), "uint8", 1) == 0)
-        texts = {row: column[row].as_py() for row in wrong.tolist()}
-        return pc.if_else(written, column, pa.scalar(None, pa.string())).cast(pa.float64()), texts
+    """Read the numbers of a CSV column; what is none stays a text.
+
+    The library's own reading also takes nan and inf: a column that has one, or a text, is looked at by our grammar.
+    Else the same cell would be missing or refused, as the others of its chunk happen to be.
+    """
+    with contextlib.suppress(pa.ArrowInvalid):
+        read = column.cast(pa.float64())
+        if pc.all(pc.is_finite(read), min_count=0).as_py():
+            return read, {}
+    column = pc.ascii_trim_whitespace(column)
+    column = pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
+    written = pc.match_substring_regex(column, WHOLE)
+    wrong = np.flatnonzero(to_numpy(_whole(written.cast(pa.uint8())), "uint8", 1) == 0)
+    texts = {row: column[row].as_py() for row in wrong.tolist()}
+    return pc.if_else(written, column, pa.scalar(None, pa.string())).cast(pa.float64()), texts
 
 
 def _categories(column: pa.ChunkedArray, name: str) -> Categories:

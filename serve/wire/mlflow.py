@@ -1,17 +1,17 @@
 """/invocations as MLflow's scoring server takes it (SageMaker calls the same): four JSON forms, and CSV.
 
-Numbers of a CSV are JSON's numbers, an empty cell is missing. MLflow drops columns and names that it does not know;
-here they are refused, since a misspelt one would be dropped as well.
+Numbers of a CSV are those of serve/cells.py, an empty cell is missing. MLflow drops columns and names that it does not
+know; here they are refused, since a misspelt one would be dropped as well.
 """
 
 import csv
 import io
-import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 
+from serve.cells import number
 from serve.refusal import BadRequest
 from serve.rows import Rows, Values
 from serve.wire.protocol import Asked, Protocol, many, only, parsed
@@ -19,7 +19,6 @@ from serve.wire.scored import Scored, Templates
 
 FORMS = ("dataframe_records", "dataframe_split", "instances", "inputs")
 PARAMS = "params"
-NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
 
 
 def invocations(rows: Rows, templates: Templates, numbers: Sequence[str]) -> Protocol:
@@ -151,14 +150,9 @@ def csv_columns(body: bytes, numbers: frozenset[str]) -> dict[str, list[Any]]:
             raise BadRequest(422, f"row {place}: it has {len(line)} cells, not {len(names)}", None, place)
     columns = zip(*cells, strict=True) if cells else ([] for _ in names)
     return {
-        name: [_cell(text, name in numbers) for text in column] for name, column in zip(names, columns, strict=True)
+        name: [number(text) if name in numbers else text or None for text in column]
+        for name, column in zip(names, columns, strict=True)
     }
-
-
-def _cell(text: str, number: bool) -> Any:
-    if not text:
-        return None
-    return float(text) if number and NUMBER.fullmatch(text) else text
 
 
 def refuse(error: BadRequest) -> tuple[int, bytes]:

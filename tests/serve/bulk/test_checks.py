@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from serve.bulk.checks import Numbers, columns_of, reasons
 from serve.bulk.errors import InputError
 from serve.rows import BadRequest, Rows
+from serve.wire.mlflow import csv_columns
 
 INPUTS = [
     {"name": "age", "type": "number", "low": 17, "high": 100, "integer": True, "missing": False},
@@ -107,6 +108,49 @@ def test_a_text_in_a_csv_number_rejects_its_row_alone() -> None:
     first = columns_of(chunk, INPUTS)["age"]
     assert isinstance(first, Numbers)
     assert [39, 40, 41, 42] == first.values[:4].tolist()
+
+
+CELLS = [
+    "20", "nan", "NaN", "inf", "-inf", "+nan", " nan ", "1e400", "-1e400", "1e-400", "0x10", "1_000", "", " ", "abc",
+    "+21", " 22\t", "022", "23.", ".5", "2.5e1", "1e", "\u0662\u0660", "20\u2003", "Infinity", "nan(1)",
+]  # fmt: skip
+LETTERS = st.text("0123456789+-.eE_xnaif ", max_size=6)
+
+
+def outcome(name: str, texts: list[str]) -> list[object]:
+    """What becomes of each cell of a CSV column: its number, or the sentence that refuses its row."""
+    chunk = table(*[{name: text or None} for text in texts], **{name: pa.string()})
+    columns, wrong = columns_of(chunk, INPUTS), found(chunk)
+    return [wrong.get(row, columns[name].value(row)) for row in range(len(texts))]
+
+
+def mlflows(name: str, text: str) -> object:
+    """What becomes of the cell by /invocations."""
+    cells = {key: "" if key == "country" else str(value) for key, value in GOOD.items()} | {name: text}
+    body = "\r\n".join(",".join(part) for part in (cells.keys(), cells.values()))
+    try:
+        columns = rows.from_columns(csv_columns(body.encode(), frozenset(["age", "pay per hour"])), "the CSV")
+    except BadRequest as refused:
+        return refused.field, str(refused).removeprefix("row 0: ")
+    return columns[list(GOOD).index(name)][0]
+
+
+@pytest.mark.parametrize("name", ["age", "pay per hour"])
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.sampled_from(CELLS) | LETTERS, min_size=1, max_size=9))
+def test_what_becomes_of_a_cell_does_not_hang_on_its_neighbours(name, texts) -> None:
+    """A chunk ends where it may, and a job that goes on must find the same; /invocations says the same as well."""
+    alone = [outcome(name, [text])[0] for text in texts]
+    assert alone == outcome(name, texts)
+    assert alone == [mlflows(name, text) for text in texts]
+
+
+@pytest.mark.parametrize("other", ["20", "abc", "", "nan", "1e400"])
+@pytest.mark.parametrize("text", ["nan", "NaN", "+nan", " nan ", "inf", "-inf", "0x10", "1_000"])
+def test_a_word_for_no_number_rejects_its_row_whatever_stands_beside_it(text, other) -> None:
+    """It is a text, also where a missing number is taken: missing is an empty cell."""
+    refused = ("pay per hour", "pay per hour: Expected `float | null`, got `str`")
+    assert refused == outcome("pay per hour", [other, text])[1]
 
 
 def test_a_text_that_is_no_utf_8_is_a_sentence() -> None:
