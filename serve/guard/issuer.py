@@ -7,7 +7,7 @@ keys at hand go on until they are STALE seconds old.
 import asyncio
 import http.client
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jwt
@@ -24,6 +24,7 @@ RETRY = 5.0  # seconds after a fetch that failed
 FETCH_SECONDS = 5.0  # for the issuer to answer
 MOST_BYTES = 1_000_000  # of its answer
 WEAKEST_RSA = 2048  # bits
+ALIKE = 4  # keys of one name, and of none, that a token is held against: while one replaces another there are two
 
 # Each algorithm with the one kind of key it is for; symmetric ones and `none` are not there
 ALGORITHMS: Mapping[str, tuple[str, str | None]] = {
@@ -37,11 +38,14 @@ ALGORITHMS: Mapping[str, tuple[str, str | None]] = {
 # What reading a JSON of any form may raise, and PyJWT over one of its own form
 STRANGE = (jwt.PyJWTError, ValueError, TypeError, AttributeError, OverflowError, RecursionError)
 
-Keys = dict[tuple[str, str], jwt.PyJWK]
+Keys = dict[tuple[str, str], list[jwt.PyJWK]]
 
 
 def usable(keys: Any) -> Keys:
-    """Take the keys that verify signatures, by key id and algorithm; others are left aside."""
+    """Take the keys that verify signatures, by key id ("" where it has none) and algorithm; others are left aside.
+
+    Several may have one name, or none: then the first ALIKE of them are kept.
+    """
     found: Keys = {}
     for key in keys if isinstance(keys, list) else []:
         if not isinstance(key, dict) or key.get("use", "sig") != "sig":
@@ -55,7 +59,8 @@ def usable(keys: Any) -> Keys:
             except STRANGE:
                 continue
             if kind != "RSA" or made.key.key_size >= WEAKEST_RSA:
-                found[str(key.get("kid", "")), algorithm] = made
+                alike = found.setdefault((str(key.get("kid") or ""), algorithm), [])
+                alike += [made][: ALIKE - len(alike)]
     return found
 
 
@@ -90,8 +95,8 @@ class Issuer:
         self._failed = False
         self._fetching: asyncio.Task[None] | None = None
 
-    async def key(self, kid: str | None, algorithm: str) -> jwt.PyJWK | None:
-        """Find a key of the issuer; None when it has no such key.
+    async def keys(self, kid: str | None, algorithm: str) -> Sequence[jwt.PyJWK]:
+        """Find the keys of the issuer that may have signed a token: mostly one, none when it has no such key.
 
         Raises Refused (503) when that cannot be known.
         """
@@ -103,21 +108,22 @@ class Issuer:
         elif age > FRESH:
             self._begin()
         found = self._find(kid, algorithm)
-        if found is None:
+        if not found:
             await self._refresh()
             found = self._find(kid, algorithm)
-            if found is None and self._failed:
+            if not found and self._failed:
                 raise self._out()
         return found
 
     def _out(self) -> Exception:
         return later(503, "the issuer of tokens cannot be reached, and its keys are not known here", RETRY)
 
-    def _find(self, kid: str | None, algorithm: str) -> jwt.PyJWK | None:
-        if kid is not None:
-            return self._keys.get((kid, algorithm))
-        fit = [key for (_, known), key in self._keys.items() if known == algorithm]
-        return fit[0] if len(fit) == 1 else None  # a token that names no key, and there is but one
+    def _find(self, kid: str | None, algorithm: str) -> Sequence[jwt.PyJWK]:
+        named = self._keys.get((kid or "", algorithm), ())
+        if kid is not None or named:
+            return named
+        fit = [key for (_, known), keys in self._keys.items() if known == algorithm for key in keys]
+        return fit if len(fit) == 1 else ()  # a token that names no key, and there is but one
 
     async def _refresh(self) -> None:
         self._begin()

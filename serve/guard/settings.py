@@ -1,5 +1,6 @@
 """What the guard is told: credentials and TLS by the environment, limits by service.json; and whether it may open."""
 
+import math
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -88,13 +89,19 @@ def read(environ: Mapping[str, str], limits: Mapping[str, Any], address: str, in
 
 
 def limits_of(told: Mapping[str, Any]) -> Limits:
-    """Take the limits out of a bundle's service.json. Raises SettingError when one lacks, or is no number above 0."""
+    """Take the limits out of a bundle's service.json.
+
+    Raises SettingError when one lacks, is no finite number above 0, or counts something and is no whole one.
+    """
     for field in fields(Limits):
         if field.name not in told:
             raise SettingError(f"service.json of the bundle does not say {field.name}; export the version again")
-        if not isinstance(told[field.name], (int, float)) or not told[field.name] > 0:
+        value, counts = told[field.name], field.type is int
+        taken = type(value) is int or (type(value) is float and math.isfinite(value) and not counts)
+        if not (taken and value > 0):
+            kind = "whole number" if counts else "number"
             raise SettingError(
-                f"service.json of the bundle: {field.name} is no number above 0; export the version again"
+                f"service.json of the bundle: {field.name} is no {kind} above 0; export the version again"
             )
     return Limits(**{field.name: told[field.name] for field in fields(Limits)})
 

@@ -5,10 +5,11 @@ of key, keys come from the issuer's JWKS alone (`jku`, `x5u` and `jwk` are not r
 its hash until it expires, so that it is verified once.
 """
 
+import contextlib
 import hashlib
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jwt
@@ -62,19 +63,11 @@ class Tokens:
             raise unknown("the token cannot be read") from None
         if algorithm not in ALGORITHMS or not isinstance(kid, str | None):
             raise unknown("the token is signed by an algorithm that is not taken")
-        key = await self._issuer.key(kid, algorithm)
-        if key is None:
+        keys = await self._issuer.keys(kid, algorithm)
+        if not keys:
             raise unknown("the token is signed by a key that its issuer does not have")
         try:
-            claims = jwt.decode(
-                token,
-                key,
-                algorithms=[algorithm],
-                audience=self._oidc.audience,
-                issuer=self._oidc.issuer,
-                leeway=LEEWAY,
-                options={"require": ["exp", "iss", "aud"]},
-            )
+            claims = self._verified(token, keys, algorithm)
             until = float(claims["exp"]) + LEEWAY
         except STRANGE as error:
             raise _said(error) from None
@@ -83,6 +76,22 @@ class Tokens:
             self._known.popitem(last=False)
         self._known[hashlib.sha256(token).digest()] = (caller, until)
         return caller
+
+    def _verified(self, token: bytes, keys: Sequence[jwt.PyJWK], algorithm: str) -> dict[str, Any]:
+        """Return a token's claims, once one of the keys has signed it. Raises what PyJWT finds wrong with it."""
+        for key in keys:
+            with contextlib.suppress(jwt.InvalidSignatureError):
+                claims: dict[str, Any] = jwt.decode(
+                    token,
+                    key,
+                    algorithms=[algorithm],
+                    audience=self._oidc.audience,
+                    issuer=self._oidc.issuer,
+                    leeway=LEEWAY,
+                    options={"require": ["exp", "iss", "aud"]},
+                )
+                return claims
+        raise jwt.InvalidSignatureError
 
 
 def _said(error: Exception) -> Refused:

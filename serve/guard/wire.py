@@ -15,6 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from serve.guard.refused import Header, Refused, on_the_wire
 from serve.guard.settings import Limits
 
+SPACES = b" \t"  # around a value they are none of it (RFC 9110, section 5.5); the parser leaves those behind it
 IDLE, HEAD, BODY = 0, 1, 2  # the part of a request that is arriving
 
 UPGRADE = re.compile(rb"(\r\n)upgrade(?=[ \t]*:)", re.IGNORECASE)
@@ -90,13 +91,16 @@ class Wire(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header, or a trailer."""
-        super().on_header(name, value)
+        super().on_header(name, value.rstrip(SPACES))
         self._count(len(name) + len(value) + 4)  # colon, space, line end
 
     def on_headers_complete(self) -> None:
         """Begin the body."""
         if self.parser.get_http_version() == "1.1" and not self.names_host_once():
             self._stop_for(400, "the header Host has to be there, once")  # RFC 9112, section 3.2
+        codings = [value.lower() for name, value in self.headers if name == b"transfer-encoding"]
+        if codings and codings != [b"chunked"]:
+            self._stop_for(501, "a body may be chunked, and coded in no other way")  # RFC 9112, section 6.1
         if self.parser.should_upgrade() and self._has_body():
             self._stop_for(400, "the header Upgrade goes with no body here")  # the parser would leave the body out
         self._parts += 1

@@ -31,7 +31,7 @@ def its(issuer, clock):
 
         async def one(self, kid: str):
             try:
-                return await self.keys.key(kid, "RS256") is not None
+                return bool(await self.keys.keys(kid, "RS256"))
             except Refused as refused:
                 return refused.status, dict(refused.headers)[b"retry-after"]
 

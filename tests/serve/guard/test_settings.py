@@ -1,5 +1,6 @@
 """Settings: closed by default, and each slip is a sentence."""
 
+import math
 from dataclasses import asdict
 
 import pytest
@@ -87,6 +88,28 @@ def test_the_limits_are_those_of_the_bundle() -> None:
     assert LIMITS == settings().limits
     with pytest.raises(SettingError, match="does not say header_seconds; export the version again"):
         read({}, {name: value for name, value in asdict(LIMITS).items() if name != "header_seconds"}, "127.0.0.1")
-    for wrong in ("many", 0, None, float("nan")):
-        with pytest.raises(SettingError, match="burst is no number above 0"):
-            read({}, asdict(LIMITS) | {"burst": wrong}, "127.0.0.1")
+
+
+COUNTS = ("max_body_bytes", "max_header_bytes", "burst", "concurrent", "connections")
+MEASURES = ("header_seconds", "body_seconds", "requests_per_second")
+
+
+@pytest.mark.parametrize("wrong", ["many", 0, -1, None, math.nan, math.inf, True, [1]], ids=str)
+@pytest.mark.parametrize("name", COUNTS + MEASURES)
+def test_a_limit_is_a_number_above_0(name, wrong) -> None:
+    """A finite one; True is none."""
+    kind = "whole number" if name in COUNTS else "number"
+    with pytest.raises(SettingError, match=f"{name} is no {kind} above 0; export the version again"):
+        read({}, asdict(LIMITS) | {name: wrong}, "127.0.0.1")
+
+
+@pytest.mark.parametrize("name", COUNTS + MEASURES)
+@pytest.mark.parametrize("value", [0.5, 2.0])
+def test_what_counts_is_a_whole_number_and_what_measures_need_not_be(name, value) -> None:
+    """Half a request is none: `concurrent` of 0.5 would refuse all but the first."""
+    told = asdict(LIMITS) | {name: value}
+    if name in MEASURES:
+        assert value == getattr(read({}, told, "127.0.0.1").limits, name)
+        return
+    with pytest.raises(SettingError, match=f"{name} is no whole number above 0; export the version again"):
+        read({}, told, "127.0.0.1")

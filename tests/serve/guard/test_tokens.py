@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from serve.guard import tokens
-from serve.guard.issuer import PAUSE
+from serve.guard.issuer import ALIKE, PAUSE
+from serve.guard.keys import Caller
 from serve.guard.refused import Refused
 from serve.guard.settings import Oidc
 from serve.guard.tokens import LEEWAY, Tokens
@@ -152,9 +153,9 @@ ANY = some.recursive(
 class Known:
     """An issuer whose key is at hand."""
 
-    async def key(self, *_):
+    async def keys(self, *_):
         """Give it."""
-        return jwt.PyJWK.from_json(jwt.algorithms.OKPAlgorithm.to_jwk(PRIVATE["ed"].public_key()))
+        return [jwt.PyJWK.from_json(jwt.algorithms.OKPAlgorithm.to_jwk(PRIVATE["ed"].public_key()))]
 
 
 READ, WAY = "the token cannot be read", "the token is signed by an algorithm that is not taken"
@@ -220,6 +221,43 @@ def test_a_token_that_names_no_key_is_held_against_the_only_one(check, issuer) -
     other = Tokens(issuer.oidc, print)
     with pytest.raises(Refused, match="a key that its issuer does not have"):
         asyncio.run(other.check(alone.encode()))
+
+
+def nameless(issuer, count: int) -> list:
+    """Let the issuer have so many RSA keys, and one of another kind, none of which has a name."""
+    private = [rsa.generate_private_key(public_exponent=65537, key_size=2048) for _ in range(count)]
+    public = [jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key(), as_dict=True) for key in private]
+    other = {name: value for name, value in issuer.keys[1].items() if name != "kid"}
+    issuer.keys = [*public, other | {"kid": None}]
+    return private
+
+
+def test_keys_without_a_name_are_tried_in_turn(check, issuer) -> None:
+    """Either of two of one algorithm is taken, as is one of another; a stranger's is not."""
+    first, second = nameless(issuer, 2)
+    for key, algorithm in ((first, "RS256"), (second, "RS256"), (second, "PS256"), (issuer.private["ec"], "ES256")):
+        assert {"predict"} == check(jwt.encode(issuer.claims(), key, algorithm)).scopes
+    assert (401, SIGNATURE) == check(jwt.encode(issuer.claims(), STRANGER, "RS256"))
+    assert (401, KEY) == check(jwt.encode(issuer.claims(), first, "RS256", {"kid": "first"}))
+    assert (401, KEY) == check(jwt.encode(issuer.claims(), issuer.private["ed"], "EdDSA"))
+    assert (401, "the token has expired") == check(jwt.encode(issuer.claims(exp=1), second, "RS256"))
+
+
+def test_two_keys_of_one_name_are_tried_in_turn(check, issuer) -> None:
+    """And no third."""
+    first, second = nameless(issuer, 2)
+    issuer.keys = [key | {"kid": "same"} for key in issuer.keys[:2]]
+    for key in (first, second):
+        assert {"predict"} == check(jwt.encode(issuer.claims(), key, "RS256", {"kid": "same"})).scopes
+    assert (401, SIGNATURE) == check(jwt.encode(issuer.claims(), STRANGER, "RS256", {"kid": "same"}))
+
+
+def test_a_forged_token_is_held_against_few_keys(check, issuer) -> None:
+    """However many the issuer has of one name."""
+    private = nameless(issuer, ALIKE + 1)
+    assert [True] * ALIKE + [False] == [
+        isinstance(check(jwt.encode(issuer.claims(), key, "RS256")), Caller) for key in private
+    ]
 
 
 def test_a_token_is_verified_once_and_remembered_until_it_expires(issuer) -> None:

@@ -204,6 +204,46 @@ def test_what_is_no_http_is_refused(listening, content, capsys) -> None:
     assert lives(connect)
 
 
+@pytest.mark.parametrize(
+    ("codings", "status"),
+    [
+        ([b"gzip, chunked"], 501), ([b"gzip", b"chunked"], 501), ([b"x, chunked"], 501), ([b"identity, chunked"], 501),
+        ([b"chunked, chunked"], 400), ([b"gzip,\tchunked "], 501), ([b"chunked;q=1"], 501),
+        ([b"chunked"], 200), ([b"Chunked"], 200), ([b"chunked "], 200),
+    ],
+)  # fmt: skip
+def test_a_body_that_is_coded_otherwise_is_not_taken_as_plain(listening, codings, status) -> None:
+    """501 and closed, for what follows cannot be told from its body; chunks are as ever."""
+    connect = listening()
+    connection = connect()
+    lines = b"".join(b"transfer-encoding: " + coding + b"\r\n" for coding in codings)
+    connection.sendall(POST + lines + b"connection: close\r\n\r\n2\r\nab\r\n0\r\n\r\n")
+    answer = all_of(connection)
+    if status == 200:
+        assert (True, True) == (answer.startswith(b"HTTP/1.1 200"), answer.endswith(b"ab"))
+    else:
+        said = {501: "a body may be chunked, and coded in no other way", 400: "this is no HTTP request"}[status]
+        assert (status, said) == refusal(answer)
+    assert lives(connect)
+
+
+@pytest.mark.parametrize("spaces", [b" ", b"\t", b" \t  "])
+def test_spaces_behind_a_value_are_none_of_it(listening, spaces) -> None:
+    """Nor before it; those within stay."""
+    seen = {}
+
+    async def app(scope, receive, send):
+        seen.update(scope["headers"])
+        await echo(scope, receive, send)
+
+    connection = listening(app)()
+    lines = [b"x-api-key: key", b"x-more: \t a  b", b"x-nothing: ", b"content-length: 2", b"connection: close"]
+    connection.sendall(POST + b"".join(line + spaces + b"\r\n" for line in lines) + b"\r\nab")
+    assert all_of(connection).endswith(b"ab")
+    told = [seen[name] for name in (b"x-api-key", b"x-more", b"x-nothing", b"content-length")]
+    assert [b"key", b"a  b", b"", b"2"] == told
+
+
 TWICE = b"host: localhost\r\nHOST: elsewhere\r\n"
 
 

@@ -46,6 +46,12 @@ def without_a_limit(bundle: Path) -> str:
     return "service.json of the bundle does not say burst"
 
 
+def with_half_a_place(bundle: Path) -> str:
+    changed(bundle / "service.json", concurrent=0.5)
+    sealed(bundle)
+    return "service.json of the bundle: concurrent is no whole number above 0"
+
+
 def with_rows_that_are_no_number(bundle: Path) -> str:
     changed(bundle / "service.json", max_rows=None)
     sealed(bundle)
@@ -76,6 +82,7 @@ BROKEN = (
     of_another_format,
     with_another_manifest,
     without_a_limit,
+    with_half_a_place,
     of_another_model,
     gone,
 )
