@@ -2,6 +2,7 @@
 
 import json
 import math
+import socket
 
 import httpx
 import pytest
@@ -81,6 +82,33 @@ def test_a_large_request_is_answered_alike(client, golden) -> None:
     assert client.post("/predict", json={"records": rows[:70]}).json()["predictions"] == answers[:70]
     refused = client.post("/predict", json={"records": [*rows, rows[0] | {"age": 3}]})
     assert (422, 3000) == (refused.status_code, refused.json()["row"])
+
+
+@pytest.mark.parametrize(
+    ("status", "heads"),
+    [
+        (400, []),
+        (413, ["host: localhost", "content-length: 999999999"]),
+        (431, ["host: localhost", "x-long: " + "x" * 70_000]),
+        (501, ["host: localhost", "transfer-encoding: gzip, chunked"]),
+    ],
+)
+def test_what_every_route_may_answer_is_described(service, status, heads) -> None:
+    """Public ones too: the connection refuses, whatever is asked for, and JSON says why."""
+    paths = httpx.get(f"{service}/openapi.json").json()["paths"]
+    asked = 0
+    for path, operations in paths.items():
+        for method, operation in operations.items():
+            with socket.create_connection(("127.0.0.1", httpx.URL(service).port), timeout=30) as connection:
+                lines = [f"{method.upper()} {path} HTTP/1.1", *heads, "", ""]
+                connection.sendall("\r\n".join(lines).encode())
+                answer = connection.recv(65536)
+            assert (path, b"HTTP/1.1 %d" % status) == (path, answer[:12])
+            described = operation["responses"][str(status)]
+            assert "application/json" in described["content"], path
+            assert {"408", "500", "503"} <= set(operation["responses"]), path
+            asked += 1
+    assert asked >= 15
 
 
 def test_the_api_keeps_its_own_description(service) -> None:
