@@ -15,7 +15,8 @@ wait for it. docs/predictions.md tells what is kept.
 
 docs/protocols.md lists the routes. It refuses to start on a bundle whose digests differ, or whose golden rows give
 other outputs than at training; and, without a credential, where others reach it. SIGHUP loads the bundle anew and fails
-no request; the log and /version tell. Exits: 0 drained after SIGTERM, 2 not fit to serve, 3 it cannot listen.
+no request; the log and /version tell. Exits: 0 drained after SIGTERM, 1 requests were given up when 20 seconds were
+over, 2 not fit to serve, 3 it cannot listen.
 """
 
 import argparse
@@ -24,6 +25,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -105,7 +107,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     renewal = Renewal(folder, served, guard, rows, wish)
     del bundle, served  # or the first one would outlive its service
     code = _run(renewal, guard, listener, count)
-    return leave(code) if renewal.under_way else code
+    return leave(code) if renewal.under_way or threading.active_count() > 1 else code
 
 
 def _run(renewal: Renewal, guard: Guard, listener: socket.socket, count: int) -> int:

@@ -7,6 +7,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import uvicorn
@@ -27,6 +28,7 @@ FORGET_SECONDS = 1.0  # from a reload until what the old bundle left is collecte
 LAST_SECONDS = 1.0  # from SIGTERM until connections that stay silent are closed
 TICK = 0.1  # seconds between two looks at what is asked for
 CLOSE = (b"connection", b"close")
+UNDONE = 1  # the exit code when requests were given up
 
 
 class Server(uvicorn.Server):
@@ -38,6 +40,17 @@ class Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, share: Share | None = None) -> None:
         super().__init__(config)
         self._share = share or Share()
+        self.undone = False  # whether requests were still worked on when the patience was over
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer until the end is asked for; a thread that is at work still when all is over holds nothing up."""
+        loop, hands = asyncio.get_running_loop(), ThreadPoolExecutor()
+        loop.set_default_executor(hands)
+        try:
+            await super().serve(sockets)
+        finally:
+            hands.shutdown(wait=False, cancel_futures=True)
+            loop.set_default_executor(ThreadPoolExecutor())  # a loop joins the threads of the one that it has
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to answer."""
@@ -72,6 +85,13 @@ class Server(uvicorn.Server):
             await asyncio.sleep(TICK)
         await super().shutdown(sockets)
 
+    async def _wait_tasks_to_complete(self) -> None:
+        try:
+            await super()._wait_tasks_to_complete()
+        except asyncio.CancelledError:  # the patience is over
+            self.undone = bool(self.server_state.tasks)
+            raise
+
 
 class Running:
     """A server of one application on a listening socket, of which a worker has a share."""
@@ -87,13 +107,18 @@ class Running:
         self._task: asyncio.Task[None] | None = None
 
     def serve(self) -> int:
-        """Serve until SIGTERM, and drain; return the exit code."""
+        """Serve until SIGTERM, and drain; return the exit code.
+
+        It is UNDONE when requests had to be given up, and 3 when the server did not start.
+        """
         # uvicorn drains by its own handler, then raises the signal anew: without ours the process would end by it
         signal.signal(signal.SIGTERM, self._end)
         self._server.run(sockets=[self._listener])
         for say in self._last_words:
             say()
-        return 0 if self._server.started else 3
+        if not self._server.started:
+            return 3
+        return UNDONE if self._server.undone else 0
 
     def _end(self, *_: object) -> None:
         self._app.ready = False
@@ -137,6 +162,6 @@ class Running:
 
 
 def leave(code: int) -> int:
-    """End the process at once, without waiting for a bundle that is being loaded."""
+    """End the process at once: no thread that loads a bundle, or works on for nobody, is waited for."""
     sys.stderr.flush()
     os._exit(code)

@@ -61,9 +61,13 @@ class Workers:
         self._version: int | None = None  # of the bundle that the old generation serves, while one is there
         self._served = False  # whether all were ready once
         self._ending = False
+        self._undone = 0
 
     def run(self) -> int:
-        """Work until SIGTERM or SIGINT; return 0 when all drained, else the code of one that could not start."""
+        """Work until SIGTERM or SIGINT; return 0 when all drained, 1 when one gave requests up or was killed.
+
+        Else the code of one that could not start.
+        """
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, self._end)
         code = 0
@@ -73,7 +77,7 @@ class Workers:
             code = self._bury()
             self._renew()
         self._dismiss()
-        return code
+        return code or self._undone
 
     def _end(self, *_: object) -> None:
         self._ending = True
@@ -158,6 +162,7 @@ class Workers:
             worker = self._living.pop(process)
             self._held.away(self._row(worker.place, worker.generation))
             if self._ending or worker.leaves is not None:
+                self._undone |= self._ending and os.waitstatus_to_exitcode(status) > 0
                 continue
             code, place = os.waitstatus_to_exitcode(status), worker.place
             if not self._served and code > 0:
@@ -181,6 +186,7 @@ class Workers:
             say(f"worker {worker.place} did not drain in {self._patience:g} s; it is killed")
             _send(process, signal.SIGKILL)
             os.waitpid(process, 0)
+            self._undone = 1
 
 
 def _send(process: int, number: signal.Signals) -> None:

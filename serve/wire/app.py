@@ -8,6 +8,7 @@ import asyncio
 import gc
 import logging
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from time import perf_counter
 from typing import Any
@@ -166,7 +167,9 @@ async def _see_off(old: Served) -> None:
 
 async def _close(served: Served) -> None:
     if served.log:
-        await asyncio.to_thread(served.log.close)
+        own = ThreadPoolExecutor(1)  # where requests are stuck, no thread of theirs comes free
+        await asyncio.get_running_loop().run_in_executor(own, served.log.close)
+        own.shutdown(wait=False)
 
 
 def _large(served: Served, protocol: Protocol, asked: Asked, request: str) -> bytes:
