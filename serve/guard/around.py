@@ -57,6 +57,7 @@ class Guard:
             self._tokens = tokens.Tokens(settings.oidc, _tell, clock)
         self._buckets = Buckets(self._limits.requests_per_second, self._limits.burst, clock)
         self._room = Room(settings.limits, settings.open == "loopback")
+        self.begin = self._room.enter  # gives a place to a request that `admit` let in; tells whether there was one
 
     @property
     def always(self) -> Sequence[Header]:
@@ -134,10 +135,6 @@ class Guard:
         except Refused:
             return None
         return exchange
-
-    def begin(self, exchange: Exchange) -> bool:
-        """Give a place to a request that `admit` let in; tell whether there was one."""
-        return self._room.enter(exchange)
 
     def leave(self, exchange: Exchange) -> None:
         """Let a request go that is answered."""

@@ -33,10 +33,10 @@ class Exchange:
     def __init__(self, headers: Mapping[bytes, bytes], more: Sequence[Header]) -> None:
         given = headers.get(b"x-request-id")
         self.id = given if given and ID.fullmatch(given) else os.urandom(8).hex().encode()
-        self.route = self.caller = ""
+        self.route = self.caller = self.holder = ""
         self.status = 0  # of the answer, once it has begun
         self.broken = False
-        self.placed, self.holder, self.held = False, "", 0  # see serve/guard/room.py; `held` are bytes
+        self.placed, self.held = False, 0  # see serve/guard/room.py: whether it has a place, and the bytes of its body
         self._headers, self._more = headers, more
         self._started = time.perf_counter()
 
