@@ -74,7 +74,7 @@ def test_a_cluster_that_is_gone_is_said(cluster, deployed, monkeypatch, tmp_path
     config["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:1"
     (tmp_path / "gone.json").write_text(json.dumps(config))
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "gone.json"))
-    with pytest.raises(OutsideError, match=r"the cluster could not show ConfigMap gatehouse-record: .*refused"):
+    with pytest.raises(OutsideError, match=r"the cluster could not list Deployment.v1.apps: .*refused"):
         cluster.place().settle()
 
 
