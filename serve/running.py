@@ -37,9 +37,11 @@ class Server(uvicorn.Server):
     It takes connections as `serve.sharing` says, and closes none that is silent while a request on it is on its way.
     """
 
-    def __init__(self, config: uvicorn.Config, share: Share | None = None) -> None:
+    def __init__(
+        self, config: uvicorn.Config, share: Share | None = None, at_work: Callable[[], bool] = lambda: True
+    ) -> None:
         super().__init__(config)
-        self._share = share or Share()
+        self._share, self._at_work = share or Share(), at_work
         self.undone = False  # whether requests were still worked on when the patience was over
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
@@ -89,7 +91,7 @@ class Server(uvicorn.Server):
         try:
             await super()._wait_tasks_to_complete()
         except asyncio.CancelledError:  # the patience is over
-            self.undone = bool(self.server_state.tasks)
+            self.undone = self._at_work()
             raise
 
 
@@ -103,13 +105,13 @@ class Running:
         # a trace has its span around all that happens to a request, which only the usual way shows it
         short = None if traces.is_on(os.environ) else Short(app, guard)
         self._config = configure(watched, guard.settings, short, **options)
-        self._server = Server(self._config, share)
+        self._server = Server(self._config, share, guard.at_work)
         self._task: asyncio.Task[None] | None = None
 
     def serve(self) -> int:
         """Serve until SIGTERM, and drain; return the exit code.
 
-        It is UNDONE when requests had to be given up, and 3 when the server did not start.
+        It is UNDONE when requests had to be given up, their bodies whole, and 3 when the server did not start.
         """
         # uvicorn drains by its own handler, then raises the signal anew: without ours the process would end by it
         signal.signal(signal.SIGTERM, self._end)

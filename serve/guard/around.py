@@ -136,6 +136,10 @@ class Guard:
             return None
         return exchange
 
+    def at_work(self) -> bool:
+        """Tell whether a request is worked on: one whose body is still on its way is not."""
+        return self._room.taken
+
     def leave(self, exchange: Exchange) -> None:
         """Let a request go that is answered."""
         self._room.leave(exchange)

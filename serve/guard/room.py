@@ -28,6 +28,11 @@ class Room:
         self._places = limits.concurrent
         self._most, self._share = max(ALL * sized, one_body), max(ONE * sized, one_body)
 
+    @property
+    def taken(self) -> bool:
+        """Whether somebody has a place."""
+        return self._under_way > 0
+
     def enter(self, exchange: Exchange) -> bool:
         """Give a place to a request whose body is whole, until `leave`; tell whether there was one."""
         if self._under_way >= self._places:

@@ -1,5 +1,6 @@
 """The end of a service whose work does not end: it leaves when its patience is over, and has kept what it promised."""
 
+import socket
 import subprocess
 import sys
 import threading
@@ -93,3 +94,20 @@ def test_it_leaves_when_its_patience_is_over(
     assert count == len(answers)
     assert [] == list((tmp_path / "spool").glob("*.open"))
     assert any('"small:' in path.read_text() for path in (tmp_path / "spool").glob("*.jsonl"))
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_who_sends_slowly_makes_no_end_a_bad_one(chain, tmp_path, workers) -> None:
+    """A body that is still on its way when the patience is over was no work: exit 0."""
+    url, process = begins(chain, tmp_path, "ends", 1, workers)
+    host, port = url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as small, socket.create_connection((host, int(port))) as large:
+        for sender, size in ((small, 1_000), (large, 1_000_000)):
+            sender.sendall(
+                b"POST /predict HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+                b"content-length: %d\r\n\r\n{" % size
+            )
+        assert 200 == httpx.get(f"{url}/readyz", trust_env=False).status_code  # what came before it has been read
+        process.terminate()
+        _, said = process.communicate(timeout=60)
+    assert 0 == process.returncode, said
