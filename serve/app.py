@@ -41,7 +41,7 @@ from serve.wire.routes import scopes, table
 from serve.wire.served import serving
 from serve.workers import RETIRE, TOLD, Workers
 
-PATIENCE = DRAIN_SECONDS + 5  # of the supervisor, for workers that drain
+PATIENCE = DRAIN_SECONDS + 8  # of the supervisor, for workers that drain, and then close the log in 5 at most
 MOST_WORKERS = 64
 
 
