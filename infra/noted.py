@@ -44,7 +44,7 @@ class Order:
 
 def leads(environment: str) -> bool:
     """Whether the champion follows an environment: production once anything was live there, else any but staging."""
-    if history.live(book.lines(), PRODUCTION) is not None:
+    if history.top(book.lines(), PRODUCTION) is not None:
         return environment == PRODUCTION
     return environment != STAGING
 

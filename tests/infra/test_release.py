@@ -204,33 +204,33 @@ def test_a_version_that_would_not_be_promoted_is_not_released(
     assert not committed.exists()
 
 
-def test_production_gets_what_staging_has(staged, store, ways, monkeypatch, capsys) -> None:
-    """Bundle and image come from the registry; without somebody to ask nothing is touched."""
+@pytest.fixture
+def baked(staged, store, ways, monkeypatch):
+    """A unit that staging has live, kept to be brought to production; its image counts as published."""
     unit = staged(5)
     sealed = next(one for one in store.bundles if one.version == 5)
     store.kept(sealed).parent.mkdir(parents=True, exist_ok=True)
     noted.kept.keep_bundle(store.versions[5], sealed.folder)
     monkeypatch.setenv("DEPLOY_TARGET", "cluster")
     monkeypatch.setattr(deploy.verified, "must_be_published", lambda *_: None)
+    return unit
+
+
+def test_production_gets_what_staging_has(baked, capsys) -> None:
+    """Bundle and image come from the registry; without somebody to ask nothing is touched."""
     order = ["--environment", "production", "--from", "staging", "--model-version", "5"]
     assert deploy.main(order) == 1
     assert "nobody approved version 5" in capsys.readouterr().err
-    commit(approved.RELEASE, json.dumps(approved.facts(unit)))
+    commit(approved.RELEASE, json.dumps(approved.facts(baked)))
     assert 0 == deploy.main(order)
     assert "| production | process | 5 |" in capsys.readouterr().out
-    assert unit == history.unit_of(history.live(book.lines(), "production").facts)
+    assert baked == history.unit_of(history.live(book.lines(), "production").facts)
     assert 2 == deploy.main([*order[:-1], "6"])
     assert "staging has version 5, not 6" in capsys.readouterr().err
 
 
-def test_production_gets_the_very_image_that_was_approved(staged, store, ways, monkeypatch, capsys) -> None:
+def test_production_gets_the_very_image_that_was_approved(baked, monkeypatch, capsys) -> None:
     """A version packed anew meanwhile is another image: nobody approved that."""
-    unit = staged(5)
-    sealed = next(one for one in store.bundles if one.version == 5)
-    store.kept(sealed).parent.mkdir(parents=True, exist_ok=True)
-    noted.kept.keep_bundle(store.versions[5], sealed.folder)
-    monkeypatch.setenv("DEPLOY_TARGET", "cluster")
-    monkeypatch.setattr(deploy.verified, "must_be_published", lambda *_: None)
     monkeypatch.setattr(deploy.approved, "must_be", lambda *_: None)
     order = ["--environment", "production", "--from", "staging", "--model-version", "5", "--image"]
     other = f"{IMAGE.partition('@')[0]}@sha256:{'9' * 64}"
@@ -238,11 +238,13 @@ def test_production_gets_the_very_image_that_was_approved(staged, store, ways, m
     assert f"staging has {IMAGE} by now, and {other} was asked for" in capsys.readouterr().err
     assert history.live(book.lines(), "production") is None
     assert 0 == deploy.main([*order, IMAGE])
-    assert unit == history.unit_of(history.live(book.lines(), "production").facts)
+    assert baked == history.unit_of(history.live(book.lines(), "production").facts)
 
 
 def test_the_champion_follows_production_once_it_is_live(staged, unit) -> None:
-    """Before, a rehearsal or this machine leads; staging never does."""
+    """Before, a rehearsal or this machine leads; staging never does. To take it down for a while changes nothing."""
     assert [True, True, False, True] == [noted.leads(one) for one in target.ENVIRONMENTS]
     book.note(DEPLOYMENT, history.facts_of("production", history.LIVE, unit))
+    assert [False, False, False, True] == [noted.leads(one) for one in target.ENVIRONMENTS]
+    noted.taken_down("production", record=False)
     assert [False, False, False, True] == [noted.leads(one) for one in target.ENVIRONMENTS]
