@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shlex
 import stat
 
 import pytest
@@ -79,7 +80,7 @@ def test_a_jobs_key_leads_to_an_engine_whose_host_is_known(environ, tmp_path) ->
     with target.reached("production"):
         assert "ssh://me@host.example.org" == os.environ["DOCKER_HOST"]
         text = pathlib.Path(os.environ["SSH_CONFIG"]).read_text()
-        lines = {name: value.strip('"') for name, value in (line.split(" ", 1) for line in text.splitlines())}
+        lines = {words[0]: words[1] for words in map(shlex.split, text.splitlines())}  # as ssh takes quotes
         assert "-----BEGIN\nx\n-----END\n" == pathlib.Path(lines["IdentityFile"]).read_text()
         assert "host.example.org ssh-ed25519 AAAA\n" == pathlib.Path(lines["UserKnownHostsFile"]).read_text()
         assert ("yes", "yes") == (lines["IdentitiesOnly"], lines["StrictHostKeyChecking"])
