@@ -27,11 +27,13 @@ def start(
     network: Network,
     labels: Mapping[str, str],
     memory: int,
-    restart_policy: Mapping[str, str] | None = None,
+    *,
+    proven: bool = False,
 ) -> Container:
     """Start the service's image where the proxy and this machine alone reach it, read-only and without any privilege.
 
-    `memory` is in bytes; beyond them the engine kills it. Raises Refusal for a setting that cannot be passed on.
+    `memory` is in bytes; beyond them the engine kills it. One that is `proven` comes back when it dies, another once
+    `keep` says so, where the engine can be told later. Raises Refusal for a setting that cannot be passed on.
     """
     said = told.tell(os.environ, exposed=network.exposed, elsewhere=host.machine(client) is not None)
     variables = {**said.variables, "FORWARDED_ALLOW_IPS": network.trusted}
@@ -47,7 +49,7 @@ def start(
         labels = {**labels, UPSTREAM: f"127.0.0.1:{port}", PORT: str(port)}  # the engine knows of no port then
         settings = {"network_mode": "host"}
     volumes = {told.SPOOL: network.volume("spool")} if said.spools else {}
-    settings |= {"environment": variables, "restart_policy": restart_policy}
+    settings |= {"environment": variables} | ({"restart_policy": KEPT} if proven else at_birth(client))
     made = create(client, reference, name, labels, memory, volumes, said.folders, **settings)
     if said.spools:
         host.put(made, told.SPOOL, {}, told.SPOOLED.rpartition("/")[2])
@@ -90,6 +92,18 @@ def create(
         )
 
 
+def at_birth(client: Engine) -> dict[str, Any]:
+    """Return what a container is made with that has to come back when it dies, where it cannot be told so later."""
+    return {} if host.tells_later(client) else {"restart_policy": KEPT}
+
+
+def keep(client: Engine, container: Container) -> None:
+    """Let a container come back when it dies, and with the machine."""
+    if host.tells_later(client):
+        with host.asking(f"keep {container.name}"):
+            container.update(restart_policy=KEPT)
+
+
 def image(container: Container) -> str:
     """Return a container's image: by the digest that it was ordered by, else by its id in this engine."""
     ordered = str(container.labels.get(IMAGE, ""))
@@ -124,11 +138,13 @@ def running(container: Container) -> bool:
     return bool(container.attrs["State"]["Running"])
 
 
-def ended(container: Container) -> str | None:
-    """Say how a container ended, or None while it runs or is about to."""
+def ended(container: Container, *, proven: bool = True) -> str | None:
+    """Say how a container ended, or None while it runs or is about to; one that is not `proven` may not come back."""
     with host.asking(f"look at {container.name}"):
         container.reload()
     state = container.attrs["State"]
+    if not proven and container.attrs.get("RestartCount"):
+        return "it ended, and the engine started it again"
     if state["Status"] not in ("exited", "dead"):
         return None
     memory = ": it took more memory than it may" if state.get("OOMKilled") else ""

@@ -105,7 +105,7 @@ class Containers:
 
     def candidate_ended(self) -> str | None:
         """Say how the candidate ended, or None while it runs."""
-        return contained.ended(self._candidate) if self._candidate is not None else None
+        return contained.ended(self._candidate, proven=False) if self._candidate is not None else None
 
     def candidate_log(self) -> list[str]:
         """Return the last lines of the candidate's log."""
@@ -143,10 +143,9 @@ class Containers:
         What served before goes on running until `remove_candidate`, so that `switch_back` finds it ready.
         """
         candidate = self.roles.find(CANDIDATE)
-        if candidate is None or (why := contained.ended(candidate)) is not None:
+        if candidate is None or (why := contained.ended(candidate, proven=False)) is not None:
             return why if candidate is not None else "there is no candidate any more"
-        with host.asking(f"keep {candidate.name}"):
-            candidate.update(restart_policy=contained.KEPT)
+        contained.keep(self.engine, candidate)
         step("kept")
         if self.roles.find(LIVE) is None:
             self.proxy.ensure(candidate.labels[UPSTREAM])
@@ -193,7 +192,7 @@ class Containers:
         found = self.roles.find(role)
         return contained.url(self.engine, found) if found is not None else ""
 
-    def start(self, image: str, name: str, labels: dict[str, str], restart: dict[str, str] | None = None) -> Container:
+    def start(self, image: str, name: str, labels: dict[str, str], *, proven: bool = False) -> Container:
         """Start a container of the service, which the proxy does not know yet."""
         ours = {**labels, "gatehouse.home": self.home}
-        return contained.start(self.engine, image, name, self.network, ours, self.memory, restart)
+        return contained.start(self.engine, image, name, self.network, ours, self.memory, proven=proven)

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import re
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from infra.ssh import Machine
 
 Container = Any  # the SDK has no types
+
+TOLD_LATER = (5, 1)  # the Podman from which on its API changes the restart policy of a container that is made
 
 USER = 10001  # whom the service's image runs as, and the proxy too
 
@@ -69,6 +72,14 @@ def has_bridge(client: Engine) -> bool:
     """Whether containers can have a network of their own with published ports (dockerd --bridge=none: they cannot)."""
     with asking("list its networks"):
         return any(network.attrs.get("Driver") == "bridge" for network in client.networks.list())
+
+
+def tells_later(client: Engine) -> bool:
+    """Whether a container that runs can be told to come back when it dies: Podman before 5.1 is told at its making."""
+    with asking("tell its version"):
+        parts = {part["Name"]: part["Version"] for part in client.version().get("Components") or []}
+    podman = re.match(r"(\d+)\.(\d+)", parts.get("Podman Engine", ""))
+    return podman is None or tuple(map(int, podman.groups())) >= TOLD_LATER
 
 
 def has(client: Engine, reference: str) -> bool:

@@ -129,6 +129,7 @@ class Proxy:
             user=f"{USER}:{USER}",
             environment={"XDG_DATA_HOME": "/tmp", "XDG_CONFIG_HOME": "/tmp"},  # noqa: S108 -- in memory, for what it makes up
             **settings,
+            **contained.at_birth(self._engine),
         )
         if self._edge.domain:
             host.put(made, CERTIFICATES, {}, STORE)
@@ -145,8 +146,7 @@ class Proxy:
             said = " ".join(contained.tail(container, 1))
             contained.remove(container)
             raise OutsideError(f"the proxy {self._name} does not start: {why}: {said}")
-        with host.asking(f"keep {self._name}"):
-            container.update(restart_policy=contained.KEPT)  # now that it has come up once
+        contained.keep(self._engine, container)  # now that it has come up once
 
     def _answers(self) -> bool:
         try:

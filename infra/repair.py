@@ -6,7 +6,7 @@ The proxy knows whom requests go to, and that is the truth: a switch that it has
 from typing import TYPE_CHECKING
 
 from infra import contained, host, process
-from infra.contained import DRAIN_SECONDS, IMAGE, KEPT, UPSTREAM
+from infra.contained import DRAIN_SECONDS, IMAGE, UPSTREAM
 from infra.host import Container
 from infra.roles import LIVE, NEXT, PREVIOUS
 from validation.script import OutsideError, Refusal, log
@@ -46,7 +46,7 @@ def _put_behind(place: "Containers", old: Container) -> Container:
     log(f"infra.deploy: {old.name} holds the port itself; it moves behind a proxy, and the port is closed for a second")
     names = ("gatehouse.bundle", "gatehouse.ledger", IMAGE)
     labels = {name: text for name, text in old.labels.items() if name in names}
-    twin = place.start(str(old.attrs["Image"]), f"{old.name.rsplit('-', 1)[0]}-{NEXT}", labels, KEPT)
+    twin = place.start(str(old.attrs["Image"]), f"{old.name.rsplit('-', 1)[0]}-{NEXT}", labels, proven=True)
     step("twin")
     if why := contained.come_up(place.engine, twin, place.ready_seconds):
         raise OutsideError(f"{old.name} cannot be moved behind a proxy: its twin failed, {why}; the old one serves on")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from infra import connection, host
+from infra import connection, contained, host
 from validation.script import OutsideError, Refusal
 
 
@@ -126,3 +126,26 @@ def test_without_any_socket_there_is_no_engine(monkeypatch, tmp_path):
         pytest.skip("this machine has Podman")
     with pytest.raises(OutsideError, match="none is installed"):
         host.engine()
+
+
+@pytest.mark.parametrize(
+    ("parts", "later"),
+    [
+        ({"Engine": "20.10.24"}, True),
+        ({}, True),
+        ({"Podman Engine": "4.9.3", "Conmon": "conmon version 2.1.6"}, False),
+        ({"Podman Engine": "5.0.3"}, False),
+        ({"Podman Engine": "5.1.0-dev"}, True),
+        ({"Podman Engine": "5.10.1"}, True),
+        ({"Podman Engine": "10.0.0"}, True),
+    ],
+)
+def test_an_old_podman_is_told_at_once_what_it_cannot_be_told_later(parts, later):
+    """A container that has to come back when it dies is made so, where its policy cannot change any more."""
+
+    class Client:
+        def version(self):
+            return {"Components": [{"Name": name, "Version": version} for name, version in parts.items()] or None}
+
+    assert later is host.tells_later(Client())
+    assert contained.at_birth(Client()) == ({} if later else {"restart_policy": contained.KEPT})
