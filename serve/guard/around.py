@@ -57,6 +57,7 @@ class Guard:
             self._tokens = tokens.Tokens(settings.oidc, _tell, clock)
         self._buckets = Buckets(self._limits.requests_per_second, self._limits.burst, clock)
         self._room = Room(settings.limits, settings.open == "loopback")
+        self.counted: Callable[[Scope, int], None] = lambda *_: None  # told each answer that is the guard's own
         self.begin = self._room.enter  # gives a place to a request that `admit` let in; tells whether there was one
 
     @property
@@ -108,8 +109,11 @@ class Guard:
                 await exchange.apologise(None)
         except Refused as refused:
             if not exchange.status:
+                self.counted(scope, refused.status)
                 await exchange.refuse(refused)
         except Exception as error:  # whatever breaks is answered and logged here, without a traceback
+            if not (exchange.status or exchange.broken):
+                self.counted(scope, 500)
             await exchange.apologise(error)
         finally:
             self._room.leave(exchange)

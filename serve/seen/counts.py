@@ -66,6 +66,10 @@ class Counts:
         cells[base + self._answers[protocol, status]] += 1
         self._times.append(seconds)
 
+    def turned_away(self, protocol: str, status: int) -> None:
+        """Count an answer to a request that nobody worked on; it took no time that says anything of the model."""
+        self._cells[self._base + self._answers[protocol, status]] += 1
+
     def failed(self, kind: str) -> None:
         """Count an error by its kind."""
         self._cells[self._base + self.layout.errors + self.layout.kinds.index(kind)] += 1

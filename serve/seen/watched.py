@@ -20,6 +20,7 @@ def watch(app: Wire, guard: Guard) -> tuple[Application, list[Callable[[], None]
     def version() -> str:
         return str(app.served.bundle.version)  # a reload changes it
 
+    guard.counted = app.turned_away
     name = app.served.bundle.name
     inner: Application = app
     last: list[Callable[[], None]] = []

@@ -138,6 +138,12 @@ class Wire:
             self._settling = True
             asyncio.get_running_loop().call_soon(self._settle)
 
+    def turned_away(self, scope: Scope, status: int) -> None:
+        """Count an answer that the guard gave in this application's place to a request for a prediction."""
+        taker = self.served.posts.get(scope["path"]) if scope["method"] == "POST" else None
+        if isinstance(taker, Protocol):
+            self.served.counts.turned_away(taker.name, status)
+
     def _settle(self) -> None:
         self._settling = False
         self.served.counts.settle()

@@ -79,7 +79,7 @@ def test_a_candidate_that_comes_back_by_itself_has_ended(containers, make_bundle
     assert "unless-stopped" == live.attrs["HostConfig"]["RestartPolicy"]["Name"]
     with pytest.raises(machine.CandidateError, match="ready: the candidate never was: it ended, and the engine"):
         ship(make_bundle(2, dies=True), 20)
-    assert 1 == version(record["url"])
+    assert version(record["url"]) == 1
     assert ["live"] == roles(containers(one))
 
 

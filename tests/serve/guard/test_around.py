@@ -205,6 +205,16 @@ def test_what_breaks_is_a_500_with_an_id_and_a_line_in_the_log(asks, guarded, ca
     assert "Ann" not in line + answer.body.decode()
 
 
+def test_each_answer_of_its_own_is_told_once(asks) -> None:
+    """A refusal, and a crash of what it guards; an answer of the application is the application's to count."""
+    key = {"x_api_key": PREDICT}
+    for app, headers, status in ((echo, {}, 401), (broken, key, 500), (own_500, key, None), (echo, key, None)):
+        guard, told = Guard(KEYED, ROUTES), []
+        guard.counted = lambda scope, status, told=told: told.append((scope["path"], status))
+        asks(guard.around(app), "/predict", **headers)
+        assert told == ([("/predict", status)] if status else [])
+
+
 def test_an_answer_that_breaks_half_way_stays_unfinished(guarded, capsys) -> None:
     """Nothing is sent into its midst; the server closes the connection."""
     sent = []

@@ -8,6 +8,7 @@ import sys
 import time
 
 import httpx
+import jwt
 import pytest
 
 from serve import health
@@ -75,6 +76,34 @@ def test_each_route_asks_for_its_scope(serving, row) -> None:
     assert {"401", "403", "429", "503"} < set(schema["paths"]["/predict"]["post"]["responses"])
     assert [{"bearer": []}, {"key": []}] == schema["paths"]["/predict"]["post"]["security"]
     assert "security" not in schema["paths"]["/healthz"]["get"]
+
+
+def test_who_is_turned_away_from_a_prediction_is_counted(serving, row) -> None:
+    """By protocol and status, as what the model refuses; who asks for something else is not."""
+    lines = "; ".join((line_of(MINE, "batch", "predict"), line_of(ADMIN, "prometheus", "admin")))
+    url = serving(API_KEYS=lines, OIDC_ISSUER="https://127.0.0.1:9", OIDC_AUDIENCE="nobody")
+
+    def ask(method: str, path: str, key: str, content: bytes) -> int:
+        return httpx.request(method, url + path, content=content, headers=by(key), timeout=60).status_code
+
+    good, large = json.dumps(row).encode(), b" " * 6_000_000
+    token = jwt.encode({"iss": "https://127.0.0.1:9", "aud": "nobody", "exp": 2**32}, "x" * 32, headers={"kid": "a"})
+    asked = [
+        ("POST", "/predict", MINE, good), ("POST", "/predict", NEXT, good), ("POST", "/predict", ADMIN, good),
+        ("POST", "/predict", MINE, large), ("POST", "/invocations", NEXT, good), ("POST", "/predict", token, good),
+        ("GET", "/predict", NEXT, b""), ("POST", "/nowhere", NEXT, good), ("POST", "/feedback", NEXT, b"{}"),
+    ]  # fmt: skip
+    assert [200, 401, 403, 413, 401, 401, 401, 401, 401] == [ask(*each) for each in asked]
+    told = httpx.get(f"{url}/metrics", headers=by(ADMIN)).text
+    counted = {line for line in told.splitlines() if line.startswith("predict_answers_total{")}
+    assert {
+        'predict_answers_total{protocol="predict",status="200"} 1.0',
+        'predict_answers_total{protocol="predict",status="401"} 2.0',
+        'predict_answers_total{protocol="predict",status="403"} 1.0',
+        'predict_answers_total{protocol="predict",status="413"} 1.0',
+        'predict_answers_total{protocol="mlflow",status="401"} 1.0',
+    } == {line for line in counted if not line.endswith(" 0.0")}
+    assert "\npredict_in_flight 0.0\n" in told
 
 
 def test_a_token_of_the_issuer_is_taken(serving, row, issuer) -> None:
