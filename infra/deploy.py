@@ -34,8 +34,9 @@ from infra import bundle as bundles
 from infra import place as places
 from infra.approved import UnapprovedError
 from infra.bundle import Bundle
+from infra.held import HeldError, must_be_free
 from infra.machine import CandidateError
-from infra.noted import HeldError, Order
+from infra.noted import Order
 from infra.target import ENVIRONMENTS, PRODUCTION, STAGING, reached
 from infra.verified import UnverifiedError
 from serve.bundle import BundleError
@@ -71,7 +72,7 @@ def deploy(sealed: Bundle, image: str, environment: str, record: bool) -> dict[s
         place.settle()
         if noted.repair(place, environment):
             noted.save(record)
-        noted.must_be_free(environment, unit)
+        must_be_free(environment, unit)
         noted.keep(sealed, unit, record)
         if (found := machine.already(place, sealed, home)) is not None:
             noted.adopt(order, place)

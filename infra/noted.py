@@ -22,10 +22,6 @@ from validation import contract
 from validation.script import OutsideError, Refusal, log
 
 
-class HeldError(Exception):
-    """A rollback left this unit and nobody released it since: one sentence."""
-
-
 @dataclass(frozen=True)
 class Order:
     """What is to be brought where, and why; a rollback also says which line it goes back to, and what it leaves.
@@ -63,17 +59,17 @@ def carry_out(order: Order, place: Place, sealed: Bundle, home: Path, trial: Tri
     except BaseException as error:
         _end(intent, FAILED, f"nothing was started: the intent could not be saved: {_why(error)}")
         raise
-    before = machine.serving(place.url)
+    before = _serves(place)
     try:
         again.recall(place, home)
         record = machine.bring(place, sealed, home, trial)
     except BaseException as error:
-        if machine.serving(place.url) in (before, ""):  # else it serves after all, and the next run says so
+        if (now := _serves(place)) == before or not now[0]:  # else it serves after all, and the next run says so
             _end(intent, FAILED, _why(error))
         if isinstance(error, Exception):  # one who is interrupted waits for no network
             _save_anyway(order.record)
         raise
-    _end(intent, LIVE, order.reason, place.live_image() or order.unit.image)
+    _end(intent, LIVE, order.reason, place.live_image())
     follow(order.environment)
     save(order.record)
     return record
@@ -86,38 +82,23 @@ def repair(place: Place, environment: str) -> list[Line]:
         return []
     if place.is_up():
         process.wait(lambda: machine.serving(place.url) != "", place.ready_seconds)
-    serves = machine.serving(place.url) if place.is_up() else ""
-    alive = [intent.id for intent in left_open if history.unit_of(intent.facts).bundle == serves][-1:]
+    serves, image = _serves(place) if place.is_up() else ("", "")
+    alive = [intent.id for intent in left_open if _is(history.unit_of(intent.facts), serves, image)][-1:]
     ended = []
     for intent in left_open:
         phase = LIVE if intent.id in alive else FAILED
         unit = history.unit_of(intent.facts)
-        found = (
-            "this very bundle serves"
-            if phase == LIVE
-            else f"bundle {serves[:12]} serves"
-            if serves
-            else "nothing serves"
-        )
+        found = f"bundle {serves[:12]} serves" if serves else "nothing serves"
+        if phase == LIVE:
+            found = "this very bundle serves"
+        elif unit.bundle == serves and not _is(unit, serves, image):
+            found = f"this bundle serves in another image, {image}"
         reason = f"repaired: the run that wrote line {intent.number} did not end it, and {found}"
         log(f"infra.deploy: {environment}, {intent.event} of version {unit.version}: {reason}")
         told = f"{intent.reason} ({reason})" if intent.reason else reason
-        ended.append(_end(intent, phase, told, place.live_image() if phase == LIVE else ""))
+        ended.append(_end(intent, phase, told, image if phase == LIVE else ""))
     follow(environment)
     return ended
-
-
-def must_be_free(environment: str, unit: Unit) -> None:
-    """Raise HeldError when a rollback holds a unit back."""
-    line = history.hold(book.lines(), environment, unit)
-    if line is None:
-        return
-    left = line.facts["left"]["version"]
-    raise HeldError(
-        f"version {unit.version} is held in {environment}: {line.actor} rolled it back on {line.time[:16]} UTC because:"
-        f" {line.reason}; once it is mended or forgiven, release it by `python -m infra.rollback --environment"
-        f' {environment} --release {left} --reason "…"`'
-    )
 
 
 def adopt(order: Order, place: Place) -> None:
@@ -187,10 +168,20 @@ def _save_anyway(record: bool) -> None:
         log(f"infra.deploy: the end could not be saved, the next run will say it: {_why(error)}")
 
 
+def _serves(place: Place) -> tuple[str, str]:
+    """Return the bundle that serves, and in which image; empty when none does, or no image is known of."""
+    bundle = machine.serving(place.url)
+    return bundle, place.live_image() if bundle else ""
+
+
+def _is(unit: Unit, bundle: str, image: str) -> bool:
+    """Whether what serves is this unit: its bundle, in its image if that has a digest; a process has no image."""
+    return unit.bundle == bundle and ("@sha256:" not in unit.image or image in ("", unit.image))
+
+
 def _end(intent: Line, phase: str, reason: str, image: str = "") -> Line:
     unit = history.unit_of(intent.facts)
-    known = "@sha256:" in image or "@sha256:" not in unit.image  # an id of one engine says less than a digest
-    unit = dataclasses.replace(unit, image=image if image and known else unit.image)
+    unit = dataclasses.replace(unit, image=image or unit.image)
     return book.note(intent.event, {**intent.facts, "phase": phase, "unit": unit.facts(), "of": intent.id}, reason)
 
 

@@ -16,8 +16,9 @@ from collections.abc import Sequence
 
 from infra import again, noted, trial
 from infra import place as places
+from infra.held import HeldError, must_be_free
 from infra.machine import CandidateError
-from infra.noted import HeldError, Order
+from infra.noted import Order
 from infra.target import ENVIRONMENTS, reached
 from train.travel import book, history
 from train.travel.history import LIVE
@@ -49,7 +50,7 @@ def target(lines: Sequence[Line], environment: str, version: int | None) -> Line
         raise Refusal(f"version {version} was never live in {environment}; `infra.deploy` brings it there")
     if live is not None and history.unit_of(line.facts).identity == history.unit_of(live.facts).identity:
         raise Refusal(f"version {version} is what the ledger has live in {environment}; leave out --version to go back")
-    noted.must_be_free(environment, history.unit_of(line.facts))
+    must_be_free(environment, history.unit_of(line.facts))
     return line
 
 

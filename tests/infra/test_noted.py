@@ -14,6 +14,8 @@ from train.travel.ledger import DEPLOYMENT
 from validation import contract
 from validation.script import OutsideError, Refusal
 
+PUSHED = "here/service@sha256:1"
+
 
 def test_a_deployment_is_a_line_before_and_a_line_after(store, ways, make_bundle, supervised) -> None:
     """The unit whole, the result naming the intent, the record naming the branch's head as it began."""
@@ -89,20 +91,26 @@ def test_a_deployment_killed_after_its_switch_is_ended_by_the_next(
 
 
 @pytest.mark.parametrize(
-    ("told", "kept"),
-    [("", "here/service@sha256:1"), ("sha256:2", "here/service@sha256:1"), ("here/service@sha256:3",) * 2],
+    ("ordered", "told", "phase", "written"),
+    [
+        (PUSHED, "", LIVE, PUSHED),  # a process
+        (PUSHED, PUSHED, LIVE, PUSHED),
+        (PUSHED, "here/service@sha256:2", FAILED, PUSHED),
+        (PUSHED, "sha256:2", FAILED, PUSHED),  # built on the spot
+        ("", "sha256:2", LIVE, "sha256:2"),
+        ("sha256:1", "sha256:2", LIVE, "sha256:2"),  # built again
+    ],
 )
-def test_a_repair_writes_what_serves_and_no_id_over_a_digest(
-    store, ways, make_bundle, supervised, monkeypatch, told, kept
+def test_a_repair_looks_at_the_image_as_well(
+    store, ways, make_bundle, supervised, monkeypatch, ordered, told, phase, written
 ) -> None:
-    """The id of one engine would lead a later rollback nowhere."""
+    """One bundle in another image is another unit, where the image was ordered by its digest."""
     one = store.add(make_bundle(1))
     ways.deploy(one)
-    unit = bundle.unit(one, "here/service@sha256:1")
-    book.note(DEPLOYMENT, history.facts_of("local", INTENT, unit))
+    book.note(DEPLOYMENT, history.facts_of("local", INTENT, bundle.unit(one, ordered)))
     monkeypatch.setattr(supervised, "live_image", lambda: told)
     (line,) = noted.repair(supervised, "local")
-    assert (LIVE, kept) == (line.facts["phase"], history.unit_of(line.facts).image)
+    assert (phase, written) == (line.facts["phase"], history.unit_of(line.facts).image)
 
 
 def test_what_is_taken_down_is_a_line_once(store, ways, make_bundle, saving) -> None:

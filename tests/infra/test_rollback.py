@@ -1,5 +1,6 @@
 """The way back: the very unit that was live before, as deep as there is one, and never what was left."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -7,9 +8,13 @@ import signal
 
 import pytest
 
-from infra import machine, process, rollback, trial
+from infra import deploy, machine, process, rollback, verified
 from infra import place as places
+from infra import trial as trials
+from infra.cluster import Cluster
 from infra.containers import Containers
+from tests.infra.conftest import HERE
+from tests.infra.kube.faked import STAGING
 from train import following
 from train.travel import book, history
 from train.travel.history import FAILED, INTENT, LIVE
@@ -124,8 +129,8 @@ def test_a_flipped_byte_in_a_kept_file_is_refused(store, ways, three, capsys, na
 
 def test_a_candidate_that_is_not_good_changes_nothing(store, ways, three, monkeypatch, capsys) -> None:
     """Exit 1, a line `failed`, the old one serves, nothing is held, no alias has moved."""
-    unlike = trial.Trial(lambda *_: ["golden row 0, alone: gives 2"], None)
-    monkeypatch.setattr(trial, "of_known", lambda: unlike)
+    unlike = trials.Trial(lambda *_: ["golden row 0, alone: gives 2"], None)
+    monkeypatch.setattr(trials, "of_known", lambda: unlike)
     assert ways.roll_back() == 1
     assert "smoke: 1 finding(s), the first: golden row 0, alone: gives 2; what served before serves on" in (
         capsys.readouterr().err
@@ -161,6 +166,61 @@ def test_a_rollback_killed_after_its_switch_is_completed_by_the_next(
     assert "it errs (repaired: the run that wrote line 7 did not end it, and this very bundle serves)" in told.out
     assert (three[1].digest, {"local": 2, "champion": 2}) == (ways.live(), store.aliases)
     assert ways.deploy(three[2]) == 1
+
+
+@pytest.fixture
+def two_images(store, make_bundle, faked, trial, monkeypatch):
+    """One bundle in a good image and then in a bad one, deployed to a cluster one after the other."""
+    sealed = store.add(make_bundle(1))
+    images = [f"registry.example.org/service@sha256:{digit * 64}" for digit in "ab"]
+    with faked.changing() as state:
+        state["images"] |= dict.fromkeys(images, str(sealed.folder))
+    monkeypatch.setenv("GATEHOUSE_HOME", str(faked.folder / "home"))
+    monkeypatch.setattr(places, "choose", lambda folder, image, _: Cluster(STAGING, folder, 20, "income", image))
+    monkeypatch.setattr(verified, "must_be_published", lambda *_: None)
+    monkeypatch.setattr(trials, "of_new", lambda _: trial)
+    monkeypatch.setattr(trials, "of_known", lambda: trial)
+    order = (*HERE, "--bundle", str(sealed.folder), "--model-version", "1", "--image")
+    assert [0, 0] == [deploy.main([*order, image]) for image in images]
+    return images
+
+
+@pytest.mark.parametrize(
+    ("where", "sentence"),
+    [
+        ("before", "this bundle serves in another image, registry.example.org/service@sha256:bbb"),
+        ("after", "this very bundle serves"),
+    ],
+)
+def test_a_rollback_to_another_image_of_the_same_bundle_is_completed_by_the_next(
+    store, faked, two_images, apart, monkeypatch, capsys, where, sentence
+) -> None:
+    """Killed before its switch it is done anew, after it only ended; the good image serves, the bad one is held."""
+    good, bad = two_images
+    press = (*HERE, "--reason", "the image errs")
+    begun = {
+        "before": lambda: faked.pods("canary"),
+        "after": lambda: faked.place().live_image() == good and not faked.pods("canary"),
+    }
+    with monkeypatch.context() as patch:
+        if where == "before":
+            patch.setattr(trials, "of_known", lambda: trials.Trial(apart.hang, None))
+        else:
+            patch.setattr(machine, "_confirm", apart.hang)
+        apart.kill(apart.start(rollback.main, press), begun[where])
+    assert 0 == rollback.main(press)
+    assert f"did not end it, and {sentence}" in capsys.readouterr().err
+    lines = book.lines()
+    assert good == faked.place().live_image() == history.unit_of(history.live(lines, "local").facts).image
+    ends = (
+        [(ROLLBACK, LIVE, 1)]
+        if where == "after"
+        else [(ROLLBACK, FAILED, 1), (ROLLBACK, INTENT, 1), (ROLLBACK, LIVE, 1)]
+    )
+    assert ends == store.told()[5:]
+    held = dataclasses.replace(history.unit_of(lines[0].facts), image=bad)
+    assert history.hold(lines, "local", held) is not None
+    assert 2 == rollback.main(press)
 
 
 def test_aliases_that_cannot_follow_are_said_and_completed(store, ways, three, monkeypatch, capsys) -> None:
