@@ -121,9 +121,9 @@ def approved(checkout: Path, forge: str) -> Path:
         path = checkout / script
         path.write_text(path.read_text().replace("Forge()", 'Forge("owner/name")'))
     path = checkout / ".github/workflows/production.yml"
-    before, env, after = path.read_text().partition('env: { GITHUB_TOKEN: "${{ github.token }}"')
-    assert "infra.release" in after
-    path.write_text(f'{before}{env}, GITHUB_API_URL: "{forge}", GITHUB_REPOSITORY: owner/name{after}')
+    token, told = 'env: { GITHUB_TOKEN: "${{ github.token }}"', path.read_text()
+    assert (2, 2) == (told.count("infra.release"), told.count(token))
+    path.write_text(told.replace(token, f'{token}, GITHUB_API_URL: "{forge}", GITHUB_REPOSITORY: owner/name'))
     path = checkout / ".github/workflows/doctor.yml"
     token, told = 'GITHUB_TOKEN: "${{ github.token }}"', path.read_text()
     assert ["infra.doctor" in told, "infra.advise" in told, told.count(token)] == [True, True, 2]

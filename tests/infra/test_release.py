@@ -10,7 +10,7 @@ from infra import approved, bundle, deploy, noted, release, target
 from tests import kept
 from tests.infra.fake_forge import REPOSITORY, FakeForge, serving
 from train.travel import book, history
-from train.travel.ledger import DEPLOYMENT, VERDICTS
+from train.travel.ledger import DEPLOYMENT, RELEASE, ROLLBACK, VERDICTS
 from validation import contract
 from validation.script import Refusal
 
@@ -149,7 +149,7 @@ def staged(store, make_bundle, monkeypatch):
     return make
 
 
-def test_what_waits_for_production_is_told_with_the_way_there(staged, job, committed, capsys) -> None:
+def test_what_waits_for_production_is_told_with_the_way_there(store, staged, job, committed, capsys) -> None:
     """By a request where nobody is asked, by reviewers, by the release once it is merged; nothing when it is there."""
     unit = staged(3)
     assert 0 == release.main([])
@@ -172,11 +172,76 @@ def test_what_waits_for_production_is_told_with_the_way_there(staged, job, commi
     assert "the release names version 3, and staging has 4 by now" in told.err
     book.note(DEPLOYMENT, history.facts_of("staging", history.LIVE, unit))
     book.note(DEPLOYMENT, history.facts_of("production", history.LIVE, unit))
+    store.aliases["champion"] = 3
     assert 0 == release.main([])
     assert "way=nothing\n" == capsys.readouterr().out
     noted.taken_down("production", record=False)
     assert 0 == release.main([])
     assert "way=merged\nmodel-version=3\n" in capsys.readouterr().out
+
+
+def test_what_a_rollback_left_is_proposed_to_nobody(store, staged, job, committed, capsys) -> None:
+    """It would be approved and then refused; the sentence names the way out, and a release makes it wait again."""
+    good = staged(4)
+    bad = staged(5, against=good.model)
+    for unit in (good, bad):
+        book.note(DEPLOYMENT, history.facts_of("production", history.LIVE, unit))
+    back = history.last(book.lines(), "production", 4)
+    facts = history.facts_of("production", history.LIVE, good, to=back.id, left=bad) | {"leads": True}
+    book.note(ROLLBACK, facts, "it errs\nimage=evil")
+    store.follow()
+    job(ASKS)
+    for arguments in ([], ["--write"]):
+        assert 0 == release.main(arguments)
+        told = capsys.readouterr()
+        assert "way=held\n" == told.out
+        assert "version 5 is held in production: ada rolled it back on" in told.err
+    assert not committed.exists()
+    assert 0 == release.main(["--show"])
+    (shown,) = capsys.readouterr().out.splitlines()
+    assert shown.startswith("- version 5 is held in production: ")
+    assert "because: it errs image=evil; once it is mended" in shown
+    book.note(RELEASE, {"environment": "production", "version": 5}, "mended")
+    assert 0 == release.main([])
+    assert capsys.readouterr().out.startswith("way=reviewers\nmodel-version=5\n")
+
+
+@pytest.mark.parametrize("event", ["push", "workflow_run"])
+def test_a_merged_release_that_deploys_nothing_is_red(staged, committed, monkeypatch, capsys, event) -> None:
+    """Whoever merged it waits for it; the end of a pipeline is not about the release, and stays green."""
+    monkeypatch.setenv("GITHUB_EVENT_NAME", event)
+    commit(committed, json.dumps(approved.facts(staged(3))))
+    assert 0 == release.main([])
+    assert capsys.readouterr().out.startswith("way=merged\n")
+    staged(4)
+    assert (event == "push") == release.main(["--show"])
+    told = capsys.readouterr()
+    assert "- the release names version 3, and staging has 4 by now\n" in told.out
+    assert (event == "push") == release.main([])
+    assert ("" if event == "push" else "way=request\n") == capsys.readouterr().out[:12]
+    git(committed, "rm", "-q", committed.name)
+    git(committed, "commit", "-qm", "Take it back")
+    assert 0 == release.main([])
+
+
+def test_a_promotion_that_was_lost_is_all_that_is_left_to_do(store, staged, capsys) -> None:
+    """The job died between the deployment and its end: the champion follows production before anything else."""
+    staged(3)
+    store.aliases["champion"] = 3
+    unit = staged(4, against=store.versions[3].digest)
+    book.note(DEPLOYMENT, history.facts_of("production", history.LIVE, unit))
+    staged(5)  # which was judged against the old champion
+    assert 0 == release.main([])
+    told = capsys.readouterr()
+    assert f"way=promote\nmodel-version=4\nimage={IMAGE}\n" == told.out
+    assert "production has version 4, and the champion is version 3: it is promoted, and nothing deployed" in told.err
+    store.aliases["champion"] = 4
+    assert release.main([]) == 1
+    assert "version 5 was judged against the champion none, and now it is" in capsys.readouterr().err
+    store.aliases["champion"] = 3
+    book.note(VERDICTS, {"version": 4, "model": unit.model, "gates": {}, "passed": False, "faults": 1, "against": ""})
+    assert release.main([]) == 1
+    assert "the ledger's last verdicts on version 4 are red" in capsys.readouterr().err
 
 
 def test_nothing_in_staging_is_one_sentence(store, staged, capsys) -> None:
