@@ -10,7 +10,8 @@ import subprocess
 from typing import Any
 
 from infra.target import PRODUCTION
-from train import promote
+from train.approval import unapproved
+from train.travel import book
 from train.travel.history import Unit
 from validation.contract import Deploy
 from validation.script import ROOT, Refusal, log
@@ -52,7 +53,7 @@ def must_be(environment: str, unit: Unit, deploy: Deploy) -> None:
         log(f"infra.deploy: {RELEASE.name} names version {unit.version}: who merged it approved")
         return
     if os.environ.get("GITHUB_ACTIONS") and asks_reviewers() and (by := approvers()):
-        if alone := promote.unapproved():
+        if alone := unapproved(unit.version, book.lines()):
             raise UnapprovedError(alone)
         log(f"infra.deploy: {', '.join(sorted(by))} approved this run")
         return

@@ -72,9 +72,18 @@ class Forge:
             told = [one for one in told if environment in {_get(it, "name") for it in _get(one, "environments") or ()}]
         return {str(login) for one in told if (login := _get(one, "user", "login"))}
 
-    def author(self, sha: str) -> str:
-        """Name the author of a commit, as the platform knows that person; empty where it does not."""
-        return str(_get(self._ask("GET", f"/repos/{self.repository}/commits/{sha}"), "author", "login") or "")
+    def authors(self, sha: str, since: str = "") -> set[str]:
+        """Name the authors of a commit, and of all since an earlier one, as the platform knows these people."""
+        found = [self._ask("GET", f"/repos/{self.repository}/commits/{sha}")]
+        path = f"/repos/{self.repository}/compare/{since}...{sha}"
+        for page in range(1, PAGES + 1) if since not in ("", sha) else ():
+            more = _get(self._ask("GET", path, params={"per_page": 100, "page": page}), "commits")
+            if not isinstance(more, list):
+                raise OutsideError(f"the platform's API gave no commits for {path}")
+            found += more
+            if len(more) < 100:
+                break
+        return {str(login) for one in found if (login := _get(one, "author", "login"))}
 
     def comments(self, number: int) -> Iterator[dict[str, Any]]:
         """Give the comments of a pull request, oldest first."""

@@ -1,18 +1,18 @@
 """Last of stage 5: make a version the champion, the one that is in service and that the next is compared with.
 
 Reads   build/verdicts/*.json, build/report/, the registry; with --recorded the ledger in the place of the first two; in
-        the platform's job GITHUB_TOKEN and GITHUB_RUN_ID, to see who approved.
+        the platform's job GITHUB_TOKEN and GITHUB_RUN_ID, to see who approved (see train.approval).
 Prints  who promoted what, when, in place of which version.
 Writes  the verdicts, if nobody has yet (see train.record), and a line `promotion` in the ledger; through it the alias
         `champion`. Where the version could be compared with no anchor, a line of models begins: the alias `anchor` too.
 Exits   0 it is the champion, 1 a verdict is red, missing, about something else, the champion has changed meanwhile, or
-        nobody but the author approved; 2 used or set up wrongly, 3 the outside failed.
+        nobody but its authors approved; 2 used or set up wrongly, 3 the outside failed.
 """
 
-import os
 from collections.abc import Sequence
 
 from train import following, registry
+from train.approval import unapproved
 from train.record import record
 from train.travel import book
 from train.travel.effects import ANCHOR
@@ -62,28 +62,6 @@ def recorded_of(version: Version, lines: Sequence[Line]) -> Line | None:
     return found[-1] if found else None
 
 
-def unapproved() -> str:
-    """Say why the approvals of this run do not count; empty where they do, or the platform knows of none.
-
-    A run is approved where its environment asks for reviewers. Then one who neither wrote nor started it must be among
-    them.
-    """
-    names = ("GITHUB_TOKEN", "GITHUB_REPOSITORY", "GITHUB_RUN_ID", "GITHUB_SHA")
-    if not all(os.environ.get(name) for name in names):
-        return ""
-    from infra.forge import Forge
-
-    forge = Forge()
-    approvers = forge.approvers(os.environ["GITHUB_RUN_ID"])
-    if not approvers:
-        log("train.promote: the platform names no approver of this run; its environment asks for none")
-        return ""
-    own = {os.environ.get("GITHUB_ACTOR", ""), forge.author(os.environ["GITHUB_SHA"])}
-    if approvers - own:
-        return ""
-    return f"only {', '.join(sorted(approvers))} approved this, who wrote or started it; somebody else has to"
-
-
 def promote(config: Config, version: Version, view: View, evidence: Line) -> None:
     """Write the promotion down, by the line of its verdicts, and let the registry follow."""
     champion = view.champion()
@@ -117,7 +95,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     recorded = recorded_of(version, book.lines())
     faults = standing_against(version, view, collected) if collected else against_record(version, view, book.lines())
     now = champion.number if champion else None
-    if not faults and now != number and (alone := unapproved()):
+    if not faults and now != number and (alone := unapproved(number, book.lines())):
         faults.append(alone)
     if faults:
         for fault in faults:

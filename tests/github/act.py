@@ -117,7 +117,7 @@ def approved(checkout: Path, forge: str) -> Path:
         ]  # a save is for the remote itself
         assert any("train.promote" in step for step in steps)
         path.write_text(steps[0] + "".join(told + token + step for told, step in zip(given, steps[1:], strict=True)))
-    for script in ("infra/approved.py", "train/promote.py"):
+    for script in ("infra/approved.py", "train/approval.py"):
         path = checkout / script
         path.write_text(path.read_text().replace("Forge()", 'Forge("owner/name")'))
     path = checkout / ".github/workflows/production.yml"

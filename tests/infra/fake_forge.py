@@ -23,7 +23,8 @@ class FakeForge:
     calls: list[tuple[str, str, dict[str, Any] | None]] = field(default_factory=list)
     tokens: set[str] = field(default_factory=set)
     approvals: list[dict[str, Any]] = field(default_factory=list)  # of every run
-    author: str = "ann"  # of every commit
+    author: str = "ann"  # of every commit that `wrote` does not know
+    wrote: dict[str, str | None] = field(default_factory=dict)  # authors by commit, the oldest first
     replies: dict[str, Any] = field(default_factory=dict)  # recorded ones: [status, content] by path
     failing: dict[str, list[int]] = field(default_factory=dict)  # statuses that a method gives first
     url: str = ""
@@ -43,8 +44,12 @@ class FakeForge:
             return 200, [one for one in self.pulls if one["head"]["label"] == head][(page - 1) * 100 : page * 100]
         if re.fullmatch(rf"/repos/{REPOSITORY}/actions/runs/\d+/approvals", parts.path):
             return 200, self.approvals
-        if re.fullmatch(rf"/repos/{REPOSITORY}/commits/[0-9a-f]+", parts.path):
-            return 200, {"author": {"login": self.author}}
+        if found := re.fullmatch(rf"/repos/{REPOSITORY}/commits/([0-9a-f]+)", parts.path):
+            return 200, self._commit(found[1])
+        if found := re.fullmatch(rf"/repos/{REPOSITORY}/compare/([0-9a-f]+)\.\.\.([0-9a-f]+)", parts.path):
+            first, last = (list(self.wrote).index(sha) + 1 for sha in found.groups())
+            commits = [self._commit(sha) for sha in list(self.wrote)[first:last]]
+            return 200, {"commits": commits[(page - 1) * 100 : page * 100]}
         if found := re.fullmatch(rf"/repos/{REPOSITORY}/issues/(\d+)/comments", parts.path):
             if method == "GET":
                 return 200, self.comments[(page - 1) * 100 : page * 100]
@@ -64,6 +69,10 @@ class FakeForge:
             self.issues[int(found[1]) - 1] |= body or {}
             return 200, self.issues[int(found[1]) - 1]
         return 404, {"message": "Not Found"}
+
+    def _commit(self, sha: str) -> dict[str, Any]:
+        login = self.wrote.get(sha, self.author)
+        return {"sha": sha, "author": {"login": login} if login else None}
 
 
 def pull(number: int, sha: str, repository: str = REPOSITORY, branch: str = "topic") -> dict[str, Any]:

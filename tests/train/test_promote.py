@@ -2,11 +2,6 @@
 
 import shutil
 
-import pytest
-
-from tests.infra.fake_forge import REPOSITORY, FakeForge, serving
-from train import promote
-
 GATES = ("performance", "fairness", "behaviour", "parity")
 PROMOTE = ("train.promote", "--model-version")
 
@@ -124,33 +119,3 @@ def test_a_report_on_another_version_is_not_kept(chain_copy) -> None:
     assert 0 == ran[-1].code
     assert "no report is kept with version 2: build/report is about version 1" in ran[-1].err
     assert len(list((chain_copy.root / ".mlflow/artifacts").rglob("report.html"))) == 1
-
-
-@pytest.mark.parametrize(
-    ("approvers", "sentence"),
-    [
-        ([], ""),
-        (["ben"], ""),
-        (["ann", "ben"], ""),
-        (["ann"], "only ann approved this, who wrote or started it; somebody else has to"),
-        (["ann", "cat"], "only ann, cat approved this"),
-    ],
-)
-def test_who_wrote_or_started_it_does_not_approve_it(monkeypatch, approvers, sentence) -> None:
-    """Ann wrote the commit and Cat started the run: one of the others has to be among those who approved."""
-    given = [{"state": "approved", "user": {"login": name}} for name in approvers]
-    given.append({"state": "rejected", "user": {"login": "dan"}})
-    with serving(FakeForge(approvals=given, author="ann")) as forge:
-        for name, value in {
-            "GITHUB_TOKEN": "t", "GITHUB_REPOSITORY": REPOSITORY, "GITHUB_RUN_ID": "7", "GITHUB_SHA": "c0ffee",
-            "GITHUB_ACTOR": "cat", "GITHUB_API_URL": forge.url,
-        }.items():  # fmt: skip
-            monkeypatch.setenv(name, value)
-        assert promote.unapproved().startswith(sentence)
-        assert bool(sentence) == bool(promote.unapproved())
-
-
-def test_outside_the_platform_nobody_is_asked(monkeypatch) -> None:
-    """On a laptop there is no run that somebody could have approved."""
-    monkeypatch.delenv("GITHUB_RUN_ID", raising=False)
-    assert "" == promote.unapproved()
