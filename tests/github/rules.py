@@ -53,7 +53,6 @@ MAY_PULL = {("packages", "read"), ("attestations", "read")}
 MAY_FOLLOW = {("contents", "read"), ("actions", "read"), ("pull-requests", "write")}  # what a follower may ask for
 LOOKER = "doctor.yml"  # what tells of the place, by all that a job's token may see of it
 MAY_LOOK = {("contents", "read"), ("actions", "read"), ("packages", "read"), ("issues", "write")}
-ADVICE = "doctor"  # the job that may stand behind all-green: what it finds is no fault of a commit
 MODES = {"reproduce"}  # flags that make a script do another thing: a job may have their word
 GATING = {"push", "pull_request"}  # events whose checks stand at a commit or proposal; a schedule gates nothing
 PLATFORM_JOBS = {
@@ -392,16 +391,12 @@ def has_one_word(tree: Tree) -> Iterator[str]:
 # --- the end ---------------------------------------------------------------------------------------------------------
 @rule
 def is_all_green(tree: Tree) -> Iterator[str]:
-    """The verdict of an entry file that gates always runs, needs every other job, and wants success from each.
-
-    Behind it stands nothing but advice.
-    """
+    """The verdict of an entry file that gates always runs, needs every other job, and wants success from each."""
     for name, workflow in tree.entries.items():
         if not GATING & set(workflow["on"]):
             continue
         last = workflow["jobs"].get("all-green", {})
-        behind = {ADVICE} if listed(workflow["jobs"].get(ADVICE, {}).get("needs")) == ["all-green"] else set()
-        others = sorted(set(workflow["jobs"]) - {"all-green"} - behind)
+        others = sorted(set(workflow["jobs"]) - {"all-green"})
         if last.get("if") != "always()" or sorted(listed(last.get("needs"))) != others:
             yield f"{name}, all-green: has to run always, after {', '.join(others)}"
         step = (last.get("steps") or [{}])[0]

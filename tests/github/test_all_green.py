@@ -21,7 +21,6 @@ def idle(folder: Path, name: str, broken: str | None = None, skipped: str | None
     """Write the entry file with every job but all-green replaced by one that runs `true`, or `false` if `broken`."""
     workflow = yaml.safe_load((ROOT / ".github/workflows" / name).read_text())
     workflow["on"] = workflow.pop(True)  # YAML takes `on` for a truth value
-    workflow["jobs"].pop("doctor", None)  # it stands behind All green, and has no say in it
     for job_id, job in workflow["jobs"].items():
         if job_id != "all-green":
             workflow["jobs"][job_id] = {
