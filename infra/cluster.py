@@ -14,9 +14,9 @@ from infra.kube.canary import Canary
 from infra.kube.forwards import Forwards
 from infra.kube.kubectl import Kubectl, Object
 from infra.kube.manifests import OURS, Overlay
-from infra.kube.record import Record
+from infra.kube.standing import Standing
 from infra.kube.track import Track
-from validation.script import OutsideError, Refusal, log
+from validation.script import Refusal
 
 NOWHERE = "http://127.0.0.1:1"  # where nobody answers
 
@@ -33,8 +33,8 @@ class Cluster:
         self.address = f"https://{self.overlay.host}" if self.overlay.host else f"the Service {self.overlay.name}"
         self._kubectl = Kubectl(self.overlay.namespace)
         self._forwards = Forwards(self._kubectl, folder)
-        self._record = Record(self._kubectl, f"{self.overlay.name}-record")
         self._stable = Track(self._kubectl, self.overlay.name, "stable")
+        self._standing = Standing(self._kubectl, self.overlay, self._stable)
         self._canary = Canary(self._kubectl, self._stable, self._forwards)
         self._before: list[Object] | None = None  # what was live when `settle` looked
         self._next: list[Object] = []
@@ -53,15 +53,13 @@ class Cluster:
     def settle(self) -> None:
         """Repair what a killed run left: its switch finished, if it can be, or undone; no stray canary.
 
-        Raises Refusal where another service is in the namespace.
+        Raises Refusal where another service is in the namespace, or something serves that no record knows.
         """
         self._forwards.keep(set())
         self.overlay.must_be_alone(self._deployments(), self.model)
-        self._record.read()
-        if self._record.next is not None:
-            self._mend(self._record.next)
+        self._standing.mend()
         self.remove_candidate()
-        self._before = self._record.live
+        self._before = self._standing.record.live
 
     def is_up(self) -> bool:
         """Whether something of ours serves now."""
@@ -120,36 +118,29 @@ class Cluster:
 
     def remove_candidate(self) -> None:
         """Take the candidate away, if there is one, and whatever else belongs to nothing that is live or to be."""
-        self._canary.remove(self._record.live or [])
+        self._canary.remove(self._standing.record.live or [])
         self._forwards.keep(set(self._stable.ready()))
-        now = Record(self._kubectl, self._record.name)  # whatever is live, somebody else's deployment included
-        now.read()
-        kept = {manifests.key(one) for one in [*(now.live or []), *(now.next or [])]}
-        self._delete([one for one in self._owned() if manifests.key(one) not in kept])
+        self._standing.tidy()
 
     def switch(self, bundle: Bundle) -> str | None:  # noqa: ARG002  the image holds it
         """Roll the stable Deployment to the new image, then take the candidate away; return why not if it could not."""
-        self._record.write(self._before, self._next)
-        self._kubectl.apply(self._next)
-        if why := self._stable.wait_for_rollout():
+        if why := self._standing.bring(self._before, self._next):
             return why
-        self._record.write(self._next, None)
         self.remove_candidate()
         return None
 
     def switch_back(self) -> None:
         """Serve what was served when `settle` looked, or nothing when there was nothing."""
-        if (self._record.live, self._record.next) != (self._before, None):
-            self._bring_back(self._before)
+        record = self._standing.record
+        if (record.live, record.next) != (self._before, None):
+            self._standing.bring_back(self._before)
 
     def remove(self) -> bool:
-        """Take everything down; return whether there was anything. Raises Refusal as `settle` does."""
+        """Take everything down; return whether there was anything. Raises Refusal where another service is there."""
         self.overlay.must_be_alone(self._deployments(), self.model)
-        self._record.read()
-        found = self._owned()
-        self._delete(found)
+        found = self._standing.remove()
         self._forwards.keep(set())
-        return self._record.remove() or bool(found)
+        return found
 
     def heads(self) -> dict[str, str]:
         """Return the ledger's head that each of our Deployments carries, by what carries it."""
@@ -161,37 +152,3 @@ class Cluster:
 
     def _deployments(self) -> list[Object]:
         return self._kubectl.list("Deployment.v1.apps", OURS)
-
-    def _mend(self, coming: list[Object]) -> None:
-        """Finish the switch that a killed run began, or undo it."""
-        stable = self._stable.deployment()
-        begun = stable is not None and manifests.marks_of(stable) == manifests.marks_of(manifests.deployment_of(coming))
-        if begun:
-            self._kubectl.apply(coming)  # some of it may be missing still
-        why = self._stable.wait_for_rollout() if begun else "it had not begun"
-        if why is None:
-            log("infra.deploy: the switch that a killed run left is finished")
-            self._record.write(coming, None)
-        else:
-            log(f"infra.deploy: the switch that a killed run left is undone: {why}")
-            self._bring_back(self._record.live)
-
-    def _bring_back(self, before: list[Object] | None) -> None:
-        """Make what was live before live again; raises OutsideError when the cluster does not get there."""
-        if before is None:
-            self.remove()
-            return
-        self._record.write(before, self._record.next or self._record.live)
-        self._kubectl.apply(before)
-        if why := self._stable.wait_for_rollout():
-            raise OutsideError(f"the old version does not come back by itself: {why}")
-        self._record.write(before, None)
-        self.remove_candidate()
-
-    def _owned(self) -> list[Object]:
-        known = [*self.overlay.objects, *(self._record.live or []), *(self._record.next or [])]
-        return self._kubectl.list(",".join(sorted({manifests.kind(one) for one in known})), OURS)
-
-    def _delete(self, found: list[Object]) -> None:
-        for one in found:
-            self._kubectl.delete(manifests.kind(one), one["metadata"]["name"])

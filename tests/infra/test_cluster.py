@@ -155,6 +155,67 @@ def test_a_first_switch_cut_short_that_cannot_be_finished_leaves_nothing(faked, 
     assert {} == faked.objects
 
 
+def test_what_serves_outlives_its_record(faked, make_bundle, ship):
+    """Nothing is changed where something serves and nobody knows what belongs to it; taken down, all begins anew."""
+    ship(make_bundle(1))
+    before = lose_record(faked)
+    sentence = "the Deployment gatehouse serves in namespace gatehouse-staging, and the ConfigMap gatehouse-record, .*"
+    with pytest.raises(Refusal, match=sentence + r"restore it, or take everything down \(`python -m infra.deploy"):
+        ship(make_bundle(2))
+    assert before == set(faked.objects)
+    assert faked.place().remove()
+    ship(make_bundle(2))
+    assert [2, None] == faked.record()
+
+
+def test_a_record_that_lost_what_is_live_takes_nothing_down(faked, make_bundle, ship):
+    """A switch was to be made, and what it was to replace still serves."""
+    ship(make_bundle(1))
+    place = faked.place(make_bundle(2))
+    with faked.changing() as state:
+        data = state["objects"]["ConfigMap/gatehouse-record"]["data"]
+        marks = {"gatehouse.version": "2"}
+        data["next"] = json.dumps(place.overlay.dressed(place.image, marks))
+        del data["live"]
+    with pytest.raises(Refusal, match="lacks or does not know it"):
+        place.settle()
+    assert [(1, True), (1, True)] == faked.pods("stable")
+
+
+def test_a_record_that_is_lost_during_a_deployment_takes_nothing_down(faked, make_bundle, ship):
+    """The candidate goes, and what serves stays."""
+    ship(make_bundle(1))
+    two = make_bundle(2)
+    place = faked.place(two)
+    place.settle()
+    place.start_candidate(two)
+    before = lose_record(faked)
+    place.switch_back()
+    place.remove_candidate()
+    gone = {name for name in before if "canary" in name}
+    assert before - gone == set(faked.objects)
+    assert [(1, True), (1, True)] == faked.pods("stable")
+
+
+def lose_record(faked):
+    """Delete the record; return the names of all that is left."""
+    with faked.changing() as state:
+        del state["objects"]["ConfigMap/gatehouse-record"]
+        return set(state["objects"])
+
+
+def test_a_first_candidate_cut_short_is_cleaned_up(faked, make_bundle, ship):
+    """No record was written yet, and nothing serves: what it left belongs to nothing."""
+    one = make_bundle(1)
+    place = faked.place(one)
+    place.settle()
+    place.start_candidate(one)
+    faked.place().settle()
+    assert {} == faked.objects
+    ship(make_bundle(2))
+    assert [2, None] == faked.record()
+
+
 def test_a_stray_canary_and_the_ways_to_it_are_cleaned_up(faked, make_bundle, ship, trial, apart):
     """`kill -9` while the canary comes up: the old one serves; the next deployment takes the canary away and works."""
     ship(make_bundle(1))

@@ -1,0 +1,89 @@
+"""What stands in a namespace, by its record: brought about as a whole, mended after a killed run, taken down."""
+
+from infra.kube import manifests
+from infra.kube.kubectl import Kubectl, Object
+from infra.kube.manifests import OURS, Overlay
+from infra.kube.record import Record
+from infra.kube.track import Track
+from validation.script import OutsideError, Refusal, log
+
+
+class Standing:
+    """The objects that are live, and those that a switch brings."""
+
+    def __init__(self, kubectl: Kubectl, overlay: Overlay, stable: Track) -> None:
+        self._kubectl, self._overlay, self._stable = kubectl, overlay, stable
+        self.record = Record(kubectl, f"{overlay.name}-record")
+
+    def mend(self) -> None:
+        """Finish the switch that a killed run began, or undo it.
+
+        Raises Refusal where something serves that the record does not know: what belongs to it nobody can say.
+        """
+        self.record.read()
+        stable, coming = self._stable.deployment(), self.record.next
+        begun = stable is not None and coming is not None and _same(stable, coming)
+        if stable is not None and self.record.live is None and not begun:
+            raise Refusal(
+                f"the Deployment {self._stable.name} serves in namespace {self._kubectl.namespace}, and the ConfigMap"
+                f" {self.record.name}, which tells what belongs to it, lacks or does not know it: restore it, or take"
+                " everything down (`python -m infra.deploy --environment ... --remove`) and deploy again"
+            )
+        if coming is None:
+            return
+        if begun:
+            self._kubectl.apply(coming)  # some of it may be missing still
+        why = self._stable.wait_for_rollout() if begun else "it had not begun"
+        if why is None:
+            log("infra.deploy: the switch that a killed run left is finished")
+            self.record.write(coming, None)
+        else:
+            log(f"infra.deploy: the switch that a killed run left is undone: {why}")
+            self.bring_back(self.record.live)
+
+    def bring(self, before: list[Object] | None, coming: list[Object]) -> str | None:
+        """Roll the stable Deployment to what comes, with all that goes with it; return why not if it could not."""
+        self.record.write(before, coming)
+        self._kubectl.apply(coming)
+        if why := self._stable.wait_for_rollout():
+            return why
+        self.record.write(coming, None)
+        return None
+
+    def bring_back(self, before: list[Object] | None) -> None:
+        """Make what was live before live again; raises OutsideError when the cluster does not get there."""
+        if before is None:
+            self.remove()
+            return
+        self.record.write(before, self.record.next or self.record.live)
+        self._kubectl.apply(before)
+        if why := self._stable.wait_for_rollout():
+            raise OutsideError(f"the old version does not come back by itself: {why}")
+        self.record.write(before, None)
+
+    def tidy(self) -> None:
+        """Delete what belongs to nothing that is live or to be, but nothing where it is not known what is live."""
+        now = Record(self._kubectl, self.record.name)  # whatever is live, somebody else's deployment included
+        now.read()
+        kept = {manifests.key(one) for one in [*(now.live or []), *(now.next or [])]}
+        if kept or self._stable.deployment() is None:
+            self._delete([one for one in self._owned() if manifests.key(one) not in kept])
+
+    def remove(self) -> bool:
+        """Take everything down, and forget it; return whether there was anything."""
+        self.record.read()
+        found = self._owned()
+        self._delete(found)
+        return self.record.remove() or bool(found)
+
+    def _owned(self) -> list[Object]:
+        known = [*self._overlay.objects, *(self.record.live or []), *(self.record.next or [])]
+        return self._kubectl.list(",".join(sorted({manifests.kind(one) for one in known})), OURS)
+
+    def _delete(self, found: list[Object]) -> None:
+        for one in found:
+            self._kubectl.delete(manifests.kind(one), one["metadata"]["name"])
+
+
+def _same(deployment: Object, coming: list[Object]) -> bool:
+    return manifests.marks_of(deployment) == manifests.marks_of(manifests.deployment_of(coming))
