@@ -97,8 +97,10 @@ def _undoing(place: Place) -> Iterator[None]:
         if isinstance(error, CandidateError):
             for line in place.candidate_log():
                 log(f"  | {line}")
-        place.switch_back()  # first, while what served before the switch still runs
-        place.remove_candidate()
+        try:
+            place.switch_back()  # first, while what served before the switch still runs
+        finally:
+            place.remove_candidate()  # no user asks what failed, whatever becomes of the old one
         raise
     place.remove_candidate()
 

@@ -8,11 +8,12 @@ import yaml
 
 from infra.kube import kubectl
 from infra.kube.kubectl import Object
-from validation.script import Refusal
+from validation.script import Refusal, digest_of
 
 CONTAINER = "service"
 OURS = "app.kubernetes.io/managed-by=gatehouse"
 TRACK, SERVES, USERS = "gatehouse.track", "gatehouse.serves", "users"
+TEMPLATE = "gatehouse.template"
 NEEDED = ("ConfigMap", "NetworkPolicy", "ServiceAccount")  # by a pod, before it starts
 
 
@@ -67,14 +68,19 @@ class Overlay:
     def dressed(self, image: str, marks: Mapping[str, str]) -> list[Object]:
         """Return the objects with the image in place and the marks on the Deployment.
 
-        The ledger's head is no mark of a pod: another head alone is no reason to restart one.
+        The ledger's head is no mark of a pod: another head alone is no reason to restart one. The digest of the pods'
+        template is one, by which the newest pods are told from those of another image or size.
         """
         objects = copy.deepcopy(self.objects)
         deployment = deployment_of(objects)
         _containers(deployment)[0]["image"] = image
         _annotations(deployment).update(marks)
         within = {name: text for name, text in marks.items() if name != "gatehouse.ledger"}
-        _annotations(deployment["spec"]["template"]).update(within)
+        template = deployment["spec"]["template"]
+        _annotations(template).update(within)
+        told = {TEMPLATE: digest_of(template)}
+        for one in (deployment, template):
+            _annotations(one).update(told)
         return objects
 
 

@@ -40,6 +40,11 @@ def leaving(pod: Object) -> bool:
     return "deletionTimestamp" in pod["metadata"]
 
 
+def over(pod: Object) -> bool:
+    """Whether a pod will never run again, as one that its node evicted: it is kept only to be looked at."""
+    return pod.get("status", {}).get("phase") in ("Failed", "Succeeded")
+
+
 def runs(pod: Object) -> bool:
     """Whether the service's container runs in a pod."""
     return "running" in _container(pod).get("state", {})
@@ -52,6 +57,8 @@ def ended(pod: Object) -> str | None:
         if found := state.get("terminated"):
             killed = " (it used more memory than its limit)" if found.get("reason") == "OOMKilled" else ""
             return f"it ended with exit code {found['exitCode']}{killed}"
+    if over(pod):
+        return f"it ended: {_plain(pod['status'].get('message') or pod['status'].get('reason') or 'nobody says why')}"
     return None
 
 

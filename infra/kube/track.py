@@ -3,7 +3,7 @@
 import re
 import time
 
-from infra.kube import pods
+from infra.kube import manifests, pods
 from infra.kube.kubectl import Kubectl, Object
 from infra.kube.manifests import TRACK
 from validation.script import OutsideError, Refusal
@@ -28,8 +28,8 @@ class Track:
         return self._kubectl.find("Deployment.v1.apps", self.name)
 
     def pods(self) -> list[Object]:
-        """Return the pods that are not about to leave, by their names."""
-        found = [one for one in self._kubectl.list("Pod", self.labels) if not pods.leaving(one)]
+        """Return the pods that run or are to run, and are not about to leave, by their names."""
+        found = [one for one in self._kubectl.list("Pod", self.labels) if not (pods.leaving(one) or pods.over(one))]
         return sorted(found, key=lambda one: str(one["metadata"]["name"]))
 
     def ready(self) -> list[str]:
@@ -77,9 +77,9 @@ class Track:
 
     def _failing(self, deployment: Object) -> str | None:
         """Say what is wrong with a pod of the newest template; older ones had their troubles before."""
-        newest = deployment["spec"]["template"]["metadata"].get("annotations", {})
+        newest = manifests.marks_of(deployment["spec"]["template"])
         for pod in self.pods():
-            of_it = newest.items() <= pod["metadata"].get("annotations", {}).items()
+            of_it = newest == manifests.marks_of(pod)
             why = pods.ended(pod) or pods.hindrance(pod) if of_it and not pods.ready(pod) else None
             if why and not PASSING.search(why):
                 return f"pod {pod['metadata']['name']}: {why}"

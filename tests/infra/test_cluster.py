@@ -9,6 +9,7 @@ import yaml
 
 from infra import machine, process
 from infra.kube import forwards
+from infra.kube.kubectl import Kubectl
 from infra.kube.track import Track
 from tests.infra.kube.faked import STAGING
 from tests.serves import serves
@@ -104,6 +105,66 @@ def test_a_switch_that_fails_is_taken_back(faked, make_bundle, ship):
     assert [(1, True), (1, True)] == faked.pods("stable")
     assert [] == faked.pods("canary")
     assert [1, None] == faked.record()
+
+
+def test_the_canary_leaves_the_users_also_when_the_old_one_does_not_come_back(faked, make_bundle, ship, monkeypatch):
+    """Both failures are told, and nobody is asked who failed."""
+    ship(make_bundle(1))
+    two = make_bundle(2, never_rolls="stable")
+    place = faked.place(two)
+    place.settle()
+    place.start_candidate(two)
+    place.share(0.3)
+
+    def stays_away(_):
+        raise OutsideError("the old version does not come back by itself")
+
+    monkeypatch.setattr(place._standing, "bring_back", stays_away)
+    with pytest.raises(OutsideError, match="does not come back by itself") as told, machine._undoing(place):
+        machine._finish(place, two)
+    assert isinstance(told.value.__context__, machine.CandidateError)
+    assert [] == faked.pods("canary")
+
+
+def test_pods_that_fail_are_replaced_by_the_same_bundle_with_more_memory(faked, make_bundle, ship, tmp_path):
+    """They are of the same bundle and version, and no pods of the new template."""
+    one = make_bundle(1)
+    shutil.copytree(ROOT / "infra", tmp_path / "infra")
+    faked.fault(takes_anything=True)
+    ship(one, overlay=tmp_path / "infra/overlays/drill/memory")
+    faked.fault()
+    assert [] == faked.place()._stable.ready()
+    shutil.rmtree(faked.folder / "home/bundles")
+    (faked.folder / "home/deployment.json").unlink()
+    ship(one)
+    assert 2 == len(faked.place()._stable.ready())
+    assert "32Mi" != memory_of(faked.objects["Deployment/gatehouse"])
+
+
+def memory_of(deployment):
+    """Return the memory that a pod may take."""
+    return deployment["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]["memory"]
+
+
+def test_an_evicted_pod_that_nobody_tidied_away_fails_no_rollout(faked, make_bundle, ship, monkeypatch):
+    """It is of the newest template, and will never run again; one of it that crashes does fail a rollout."""
+    ship(make_bundle(1))
+    place, listed = faked.place(), Kubectl.list
+    newest = next(one for one in place._stable.pods())
+    dead = {"terminated": {"exitCode": 137, "reason": "ContainerStatusUnknown"}}
+    status = {"phase": "Failed", "reason": "Evicted", "containerStatuses": [{"name": "service", "state": dead}]}
+    evicted = newest | {"status": status}
+
+    def more(asked, kinds, labels="", *rest):
+        found = listed(asked, kinds, labels, *rest)
+        return [*found, evicted] if kinds == "Pod" and "track=stable" in labels else found
+
+    monkeypatch.setattr(Kubectl, "list", more)
+    deployment = place._stable.deployment()
+    assert 2 == len(place._stable.pods())
+    assert place._stable._failing(deployment) is None
+    status["phase"] = "Running"
+    assert f"pod {newest['metadata']['name']}: it ended with exit code 137" == place._stable._failing(deployment)
 
 
 def test_an_interrupted_deployment_is_taken_back(faked, make_bundle, ship, monkeypatch):

@@ -18,10 +18,27 @@ def test_image_and_marks_are_on_the_deployment_and_the_ledgers_head_not_on_its_p
     """Another head alone restarts no pod; the overlay itself stays as it was."""
     deployment = manifests.deployment_of(overlay.dressed(IMAGE, MARKS))
     assert IMAGE == manifests.image_of(deployment)
-    assert MARKS == manifests.marks_of(deployment)
     within = manifests.marks_of(deployment["spec"]["template"])
-    assert {"gatehouse.bundle": "b" * 64, "gatehouse.version": "3"} == within
+    told = {"gatehouse.template": within["gatehouse.template"]}
+    assert MARKS | told == manifests.marks_of(deployment)
+    assert {"gatehouse.bundle": "b" * 64, "gatehouse.version": "3"} | told == within
     assert "gatehouse" == manifests.image_of(manifests.deployment_of(overlay.objects))
+
+
+def test_the_pods_of_another_image_or_size_bear_another_digest(overlay):
+    """And those of another ledger's head the same one: whatever restarts pods is told by it, and nothing else."""
+
+    def told(image=IMAGE, memory=None, **more):
+        other = manifests.Overlay(STAGING)
+        if memory:
+            (container,) = manifests.deployment_of(other.objects)["spec"]["template"]["spec"]["containers"]
+            container["resources"]["limits"]["memory"] = memory
+        marks = MARKS | {f"gatehouse.{name}": text for name, text in more.items()}
+        return manifests.marks_of(manifests.deployment_of(other.dressed(image, marks))["spec"]["template"])
+
+    assert told() == told(ledger="e" * 64)
+    others = [told(IMAGE[:-1] + "2"), told(memory="2Gi"), told(bundle="c" * 64)]
+    assert 4 == len({one["gatehouse.template"] for one in (told(), *others)})
 
 
 def test_a_canary_is_the_same_but_for_name_track_number_and_that_no_user_asks_it(overlay):

@@ -80,6 +80,18 @@ def test_how_a_container_ended_is_told(state, last, expected):
     assert expected == pods.ended(pod(state, last))
 
 
+@pytest.mark.parametrize(
+    ("phase", "expected"),
+    [("Failed", "it ended: The node was low on resource: memory"), ("Running", None), ("Pending", None)],
+)
+def test_a_pod_that_its_node_evicted_is_over(phase, expected):
+    """No container of it may be left to tell."""
+    evicted = {"metadata": {}, "status": {"phase": phase, "message": "The node was low on resource: memory."}}
+    assert ((phase == "Failed"), expected) == (pods.over(evicted), pods.ended(evicted))
+    assert pods.over({"metadata": {}, "status": {"phase": "Succeeded"}})
+    assert not pods.over({"metadata": {}})
+
+
 def test_what_hinders_a_pod_is_told_when_waiting_will_not_help():
     """The first moments of every pod hinder nobody."""
     assert pods.hindrance(pod({"waiting": {"reason": "ContainerCreating"}})) is None
