@@ -6,21 +6,23 @@ DEPLOY.false_alarms at most (infra/baking/sequential.py, compared.py); `python -
 The share of the requests that the canary gets has to stay the same meanwhile: else the two sides are asked at other
 hours, and may differ by that.
 
-Where users ask too little, requests are replayed to both sides (infra/replay.py), and what came back to the replay is
-compared: it knows what got no answer at all, and what each answer should have been. False alarms are then split between
-users and replay.
+Where users ask too little to tell, requests are replayed to both sides (infra/replay.py), and what came back to the
+replay is compared: it knows what got no answer at all, and what each answer should have been. Users still get the
+canary meanwhile: between two parts of the replay they are looked at alone (infra/baking/users.py), and where they tell,
+they decide. False alarms are split between users and replay.
 """
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from infra.baking.compared import Line, judge
 from infra.baking.counts import Counts
-from infra.baking.measures import Unlike, of_answers, of_predictions, of_requests
+from infra.baking.measures import Unlike, of_answers, of_requests
 from infra.baking.sequential import enough
 from infra.baking.sides import Metrics, Side, Sides, side
-from infra.baking.verdict import NOT_ENOUGH, Verdict, conclude
+from infra.baking.users import Users
+from infra.baking.verdict import FINISH, NOT_ENOUGH, UNDO, Verdict, conclude
 from validation.contract import Deploy
 from validation.script import log
 
@@ -29,6 +31,7 @@ __all__ = ["Metrics", "Replay", "Replayed", "Side", "Verdict", "bake", "shadow",
 QUIET = 3  # looks after which it is said that the requests of users will not be enough
 
 Clock = Callable[[], float]
+Sleep = Callable[[float], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,69 +59,70 @@ def bake(
     deploy: Deploy,
     replay: Replay | None = None,
     clock: Clock = time.monotonic,
-    sleep: Callable[[float], None] = time.sleep,
+    sleep: Sleep = time.sleep,
 ) -> Verdict:
     """Compare until it is clear, or the time is over; without `stable` nothing served before.
 
     Raises what `replay` raises when it is set up wrongly.
     """
-    sides, alpha = Sides(metrics, canary, stable), deploy.false_alarms / (1 if replay is None else 2)
+    alpha = deploy.false_alarms / (1 if replay is None else 2)
+    users = Users(Sides(metrics, canary, stable), deploy, alpha, clock)
     needed = enough(deploy.error_rate_worse_by, alpha / 2)
-    began, looks = clock(), 0
     while True:
-        problem, seconds, looks = sides.look(), clock() - began, looks + 1
-        verdict = _of_users(sides, problem, deploy, alpha, seconds, looks)
+        seconds, verdict = users.seconds, users.look()
         if verdict.outcome != NOT_ENOUGH:
             return verdict
-        few = sides.asked < needed
-        hopeless = looks > QUIET and sides.asked * deploy.bake_seconds < needed * seconds
-        if seconds >= deploy.bake_seconds or (hopeless and replay is not None):
+        hopeless = users.looks > QUIET and users.asked * deploy.bake_seconds < needed * seconds
+        if seconds >= deploy.bake_seconds or (hopeless and replay is not None and not users.doubtful):
             break
         sleep(min(deploy.look_seconds, deploy.bake_seconds - seconds))
-    if not few or replay is None:  # many requests that do not tell stand on the edge: others do not excuse them
+    if users.doubtful or replay is None:  # more than requests is lacking: others do not excuse it
         return verdict
-    log(f"infra.bake: {sides.asked:.0f} requests of users in {seconds:.0f} s are not enough; requests are replayed")
-    return shadow(replay, deploy, alpha, sides.look, verdict.notes, clock)
+    log(f"infra.bake: {users.asked:.0f} requests of users in {seconds:.0f} s are not enough; requests are replayed")
+    return shadow(replay, deploy, alpha, users, clock, sleep)
 
 
 def shadow(
     replay: Replay,
     deploy: Deploy,
     alpha: float,
-    problem: Callable[[], str] = str,
-    notes: tuple[str, ...] = (),
+    users: Users | None = None,
     clock: Clock = time.monotonic,
+    sleep: Sleep = time.sleep,
 ) -> Verdict:
-    """Judge by replayed requests, whose answers no user gets, until it is clear or there are none left.
+    """Judge by replayed requests, whose answers no user gets, until it is clear, or there are none left, or no time.
 
-    `problem` looks after the canary meanwhile, and says in a sentence why it must be undone.
+    `users` are those who get the canary meanwhile: they are judged too, and where they tell, they decide.
     """
     began, looks = clock(), 0
     while True:
         seen, looks = replay(deploy.look_seconds), looks + 1
-        lines: tuple[Line, ...] = ()
-        wrong = problem()
-        try:
-            asked = of_requests(seen.canary, seen.stable, deploy)
-            lines = judge([*asked, of_answers(seen.compared, seen.unlike, deploy)], alpha)
-        except Unlike as error:
-            wrong = str(error)
-        if seen.unlike:  # no share of these is tolerated: the bundle knows each answer
-            wrong = f"a replayed answer is not the bundle's own: {seen.said}"
-        asked_for = f"{seen.canary.asked:.0f} replayed requests"
-        verdict = conclude(lines, wrong, asked_for, "replay", clock() - began, looks, notes)
+        wrong = users.skip() if users else ""
+        verdict = _of_replay(seen, wrong, deploy, alpha, clock() - began, looks)
+        if users and verdict.outcome != UNDO:
+            sleep(deploy.look_seconds)
+            theirs = users.look("requests")
+            if theirs.outcome != NOT_ENOUGH:
+                return theirs
+            notes = (*theirs.notes, *verdict.notes)
+            doubted = users.doubtful and verdict.outcome == FINISH
+            verdict = theirs if doubted else replace(verdict, notes=notes)
         if verdict.outcome != NOT_ENOUGH or seen.done:
             return verdict
+        if clock() - began >= deploy.replay_seconds:
+            return replace(
+                verdict, sentence=f"{verdict.sentence}; more than {deploy.replay_seconds:g} s are not replayed"
+            )
 
 
-def _of_users(sides: Sides, wrong: str, deploy: Deploy, alpha: float, seconds: float, looks: int) -> Verdict:
-    """Judge once what the requests of users have shown so far."""
+def _of_replay(seen: Replayed, wrong: str, deploy: Deploy, alpha: float, seconds: float, looks: int) -> Verdict:
+    """Judge once what replayed requests have shown so far, or tell what is `wrong` whatever that is."""
     lines: tuple[Line, ...] = ()
-    canary, stable = sides.counts
-    if not wrong and canary is not None:
-        try:
-            asked = of_requests(canary, stable, deploy)
-            lines = judge([*asked, of_predictions(canary, stable, sides.expected, sides.before, deploy)], alpha)
-        except Unlike as error:
-            wrong = str(error)
-    return conclude(lines, wrong, f"{sides.asked:.0f} requests of users", "users", seconds, looks, sides.notes())
+    try:
+        asked = of_requests(seen.canary, seen.stable, deploy)
+        lines = judge([*asked, of_answers(seen.compared, seen.unlike, deploy)], alpha)
+    except Unlike as error:
+        wrong = wrong or str(error)
+    if seen.unlike:  # no share of these is tolerated: the bundle knows each answer
+        wrong = f"a replayed answer is not the bundle's own: {seen.said}"
+    return conclude(lines, wrong, f"{seen.canary.asked:.0f} replayed requests", "replay", seconds, looks, ())

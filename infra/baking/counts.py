@@ -58,6 +58,11 @@ class Counts:
         """Return what came since `other`."""
         return replace(self, **{name: getattr(self, name) - getattr(other, name) for name in NUMBERS})
 
+    def of_requests(self) -> "Counts":
+        """Leave out what came of times and predictions."""
+        nothing = none(self)
+        return replace(nothing, asked=self.asked, failed=self.failed, refused=self.refused)
+
     def fell_below(self, other: "Counts") -> bool:
         """Tell whether a count is smaller than it was before: whoever counts began anew."""
         return self.shape != other.shape or any(

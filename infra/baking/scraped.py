@@ -7,12 +7,15 @@ that is new, or whose counts fell, counts from when it is seen: nothing is taken
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from infra.baking.counts import UNCOUNTED, Counts, failed, none, refused
+
+Taken = Literal["all", "requests", "nothing"]  # of what was counted since the last look: what is added up
 
 
 class Unreadable(Exception):
@@ -111,8 +114,11 @@ class Watched:
         self.began_anew = False  # a replica ended or restarted
         self._known: dict[str, Replica] = {}
 
-    def look(self, texts: Sequence[str]) -> None:
-        """Add up what came since the last look; `texts` holds one of each replica, in the same order each time."""
+    def look(self, texts: Sequence[str], taken: Taken = "all") -> None:
+        """Add up what is `taken` of what came since the last look.
+
+        `texts` holds one of each replica, in the same order each time.
+        """
         now: dict[str, Replica] = {}
         for name, replica in self._named(texts):
             now[name if name not in now else f"{name}, again"] = replica
@@ -128,8 +134,9 @@ class Watched:
                 elif replica.counts.fell_below(before.counts):
                     self.began_anew = True
                     self._tell("a replica restarted, or began to count anew")
-                else:
-                    self.total = self.total.plus(replica.counts.minus(before.counts))
+                elif taken != "nothing":
+                    came = replica.counts.minus(before.counts)
+                    self.total = self.total.plus(came if taken == "all" else came.of_requests())
             if self._known.keys() - now.keys():
                 self.began_anew = True
                 self._tell("a replica ended, or restarted")

@@ -8,7 +8,7 @@ import httpx
 
 from infra.baking.counts import Counts
 from infra.baking.expected import TEST_PART, Expected, of_bundle
-from infra.baking.scraped import Watched
+from infra.baking.scraped import Taken, Watched
 from serve.bundle import BundleError, read_json
 from validation.script import OutsideError, log
 
@@ -46,8 +46,11 @@ class Sides:
         self._metrics = metrics
         self._missed = 0
 
-    def look(self) -> str:
-        """Look, and say in a sentence what keeps the canary from being good, whatever the numbers are."""
+    def look(self, taken: Taken = "all") -> str:
+        """Look, and say in a sentence what keeps the canary from being good, whatever the numbers are.
+
+        `taken` is what is added up of the counts since the last look.
+        """
         try:
             stable, canary = self._metrics()
         except (OutsideError, httpx.HTTPError, OSError) as error:
@@ -55,9 +58,9 @@ class Sides:
             log(f"infra.bake: /metrics cannot be had: {error}")
             return f"/metrics could not be had {MISSED} times in a row: {error}" if self._missed >= MISSED else ""
         self._missed = 0
-        self.canary.look(canary)
+        self.canary.look(canary, taken)
         if self.stable:
-            self.stable.look(stable)
+            self.stable.look(stable, taken)
         wrong = [*self.canary.wrong, *(self.stable.wrong if self.stable else ())]
         return wrong[0] if wrong else self.canary.told[-1] if self.canary.began_anew else ""
 

@@ -228,10 +228,108 @@ def test_one_replayed_answer_that_is_not_the_bundles_own_undoes(deploy) -> None:
     )  # fmt: skip
 
 
-def test_a_replay_looks_after_the_canary_meanwhile(deploy) -> None:
-    """What is wrong with it without numbers ends the replay too."""
-    found = bake.shadow(lambda _: replayed(), deploy, 0.01, lambda: "the canary restarted")
-    assert ("undo", "the canary restarted") == (found.outcome, found.sentence)
+class Quiet(World):
+    """A world in which users ask nothing until the replay begins, and this often from then on."""
+
+    def __init__(self, deploy, kind, replay=lambda seconds: replayed(), **more):
+        super().__init__(deploy, replace(kind, per_second=0), replay=self.replays, **more)
+        self.later, self.then, self.replayed_at = kind.per_second, replay, []
+
+    def replays(self, seconds):
+        """Replay while users ask too, all of whose requests are counted among the replayed ones: they tell nothing."""
+        self.kind = replace(self.kind, per_second=self.later)
+        self.replayed_at.append(self.now)
+        self.sleep(seconds)
+        return self.then(seconds)
+
+
+def test_users_who_fail_while_it_is_replayed_undo(deploy) -> None:
+    """Replayed rows are fine, and what is theirs is not: the same world without the fault finishes by its replay."""
+    world = Quiet(deploy, Kind("bad", replace(GOOD, failed=1.0)))
+    assert ("undo", "users") == (world.bake().outcome, world.verdict.source)
+    assert world.verdict.sentence.startswith("failed requests: canary 1 of 200, stable 0")
+    good = Quiet(deploy, Kind("good"))
+    assert ("finish", "replay") == (good.bake().outcome, good.verdict.source)
+
+
+def test_what_the_services_count_of_a_replay_is_not_of_users(deploy) -> None:
+    """A canary that fails all that is replayed here fails no user: what comes meanwhile is left out."""
+
+    def meanwhile(seconds):
+        world.canary[0].serve(3000, seconds)
+        return replayed()
+
+    world = Quiet(deploy, Kind("good", per_second=20), replay=meanwhile)
+    world.canary[0].service = replace(GOOD, failed=1.0)
+    world.sleep = lambda seconds: setattr(world, "now", world.now + seconds)
+    assert ("finish", "replay") == (world.bake().outcome, world.verdict.source)
+
+
+def late(deploy, stable, canary, replay):
+    """Make a world whose users were a few too few when the time was over, and ask often from then on."""
+
+    def asked_more(seconds):
+        world.kind = replace(world.kind, per_second=2000)
+        return replay()
+
+    world = World(replace(deploy, bake_seconds=60), Kind("late", canary, stable, per_second=300), replay=asked_more)
+    return world
+
+
+def test_where_users_become_enough_while_it_is_replayed_they_decide(deploy) -> None:
+    """A replay that cannot tell does not keep out what they show to be good."""
+    world = late(deploy, GOOD, GOOD, lambda: replayed(compared=0))
+    assert ("finish", "users") == (world.bake().outcome, world.verdict.source), world.verdict.markdown()
+    assert world.verdict.seconds > 60
+
+
+def test_a_doubt_of_users_is_not_excused_by_a_replay_that_finishes(deploy) -> None:
+    """Surely worse than stable, and not surely more than is tolerated: it ends as not enough, by users."""
+    flawless, left = replace(GOOD, failed=0.0), iter([False] * 2 + [True] * 9)
+    world = late(deploy, flawless, replace(GOOD, failed=0.004), lambda: replayed(done=next(left)))
+    assert ("not enough", "users") == (world.bake().outcome, world.verdict.source), world.verdict.markdown()
+    assert "failed requests may be worse by" in world.verdict.sentence
+    good = late(deploy, flawless, flawless, replayed)
+    assert "finish" == good.bake().outcome
+
+
+def test_what_is_wrong_without_numbers_ends_a_replay_too(deploy) -> None:
+    """The canary restarts after the replay began."""
+
+    def restarts(seconds):
+        restart(world)
+        return replayed()
+
+    world = World(deploy, Kind("quiet", per_second=0), replay=restarts)
+    assert ("undo", "canary: a replica ended, or restarted") == (world.bake().outcome, world.verdict.sentence)
+
+
+def test_a_replay_has_an_end_in_time(deploy) -> None:
+    """It ends with what it has seen so far, and says so."""
+    now = iter(range(0, 10_000, 300))
+    few = Counts((*SECONDS,), (), (), 5, 0, 0, 5, np.zeros(len(SECONDS)), 0, np.zeros(0), np.zeros(0))
+    found = bake.shadow(lambda _: replayed(canary=few), deploy, 0.01, clock=lambda: next(now))
+    assert "not enough" == found.outcome
+    assert found.sentence.endswith("; more than 900 s are not replayed")
+    assert found.sentence.startswith("5 replayed requests do not tell: failed requests may be worse by")
+
+
+@pytest.mark.parametrize(
+    ("service", "per_second"), [(GOOD, 40), (replace(GOOD, refused=0.1), 60)], ids=["few fail", "a tenth is refused"]
+)
+def test_at_moderate_traffic_a_good_version_passes(deploy, service, per_second) -> None:
+    """Where users show nothing worse and are only too few, a replay tells; nobody is kept out by a want of traffic."""
+    kind = Kind("moderate", service, service, per_second, replayed=True)
+    found = [run(kind, deploy, seed) for seed in range(6)]
+    assert {"finish"} == {verdict.outcome for verdict in found}, [verdict.sentence for verdict in found]
+    assert "replay" in {verdict.source for verdict in found}
+
+
+@pytest.mark.parametrize("failed", [0.05, 0.3])
+def test_at_moderate_traffic_a_bad_version_does_not(deploy, failed) -> None:
+    """Whether or not its faults are met by what is replayed."""
+    kind = Kind("moderate", replace(GOOD, failed=failed), per_second=40, replayed=True)
+    assert {"undo"} == {run(kind, deploy, seed).outcome for seed in range(6)}
 
 
 def test_a_replay_that_ends_too_early_is_not_enough(deploy) -> None:

@@ -83,14 +83,19 @@ BROKEN = {
     "a slowness of anything": ("slower_times=2.0", "slower_times=100", "slower_times must be from 1"),
     "any prediction": ("predictions_shift=0.1", "predictions_shift=1", "predictions_shift must be above 0"),
     "a slowness that is not counted": ("slower_by=0.02", "slower_by=0.02, slow_seconds=60", "slow_seconds must be"),
-    "half a replayed request": ("replay_requests=10_000", "replay_requests=0.5", "must be whole numbers above 0"),
+    "half a replayed request": ("replay_requests=45_000", "replay_requests=0.5", "must be whole numbers above 0"),
     "a replay that never comes": (
-        "replay_requests=10_000",
+        "replay_requests=45_000",
         "replay_requests=1, replay_per_second=0",
         "per_second must",
     ),
+    "a replay without end": (
+        "replay_requests=45_000",
+        'replay_requests=1, replay_seconds=float("inf")',
+        "replay_seconds must be above 0",
+    ),
     "nobody asked by a number": (
-        "replay_requests=10_000",
+        "replay_requests=45_000",
         "replay_requests=1, production_asks=0",
         "production_asks is True or False",
     ),

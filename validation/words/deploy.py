@@ -33,6 +33,7 @@ class Deploy:
     look_seconds: float = 5.0  # between two looks; the test holds however often it is looked
     replay_per_second: float = 100.0  # replayed requests, a tenth of what one caller may ask
     replay_at_once: int = 4  # replayed requests under way
+    replay_seconds: float = 900.0  # at most, half of it for looks at users alone; a job has 40 minutes in all
     production_asks: bool = True  # production is deployed to only where reviewers or a merged release approve
 
     def __post_init__(self) -> None:
@@ -69,6 +70,6 @@ class Deploy:
             "DEPLOY: replay_requests and replay_at_once must be whole numbers above 0",
         )
         require(type(self.production_asks) is bool, "DEPLOY: production_asks is True or False")
-        require(
-            finite(self.replay_per_second) and self.replay_per_second > 0, "DEPLOY: replay_per_second must be above 0"
-        )
+        for name in ("replay_per_second", "replay_seconds"):
+            value = getattr(self, name)
+            require(finite(value) and value > 0, f"DEPLOY: {name} must be above 0")
