@@ -20,7 +20,15 @@ SMALLER = {
     *("at_most", "lose_at_most", "tolerate", "slack", "loss_at_most", "min_rows"),
     *("max_bytes", "slower_at_most", "min_positives", "min_negatives"),
     *("max_mb", "max_own_mb", "ready_seconds"),
-    *("canary_share", "false_alarms", "error_rate_worse_by", "refused_worse_by", "slower_times", "slower_by"),
+    *(
+        "canary_share",
+        "false_alarms",
+        "error_rate_worse_by",
+        "refused_worse_by",
+        "turned_away_worse_by",
+        "slower_times",
+        "slower_by",
+    ),
     *("felt_seconds", "slow_seconds", "predictions_shift"),
 }
 LARGER = {"at_least"}

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
-UNCOUNTED = (401, 403, 404, 405, 429)  # about who asks, where and how often, and not about the version
+AWAY = (401, 403, 404, 405, 429)  # about who asks, where and how often, rather than about the version
 
 
 def failed(status: int) -> bool:
@@ -16,7 +16,7 @@ def failed(status: int) -> bool:
 
 def refused(status: int) -> bool:
     """Tell whether an answer refuses what was asked."""
-    return 400 <= status < 500 and status not in UNCOUNTED
+    return 400 <= status < 500 and status not in AWAY
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +25,7 @@ class Counts:
 
     `asked` requests, of which `failed` (5xx, or no answer) and `refused` (4xx); `timed` answers, of which `slow` took
     longer than each of `bounds`, in seconds; predictions of `rows`, of which `above` lay above each of `edges`, and
-    `chosen` chose each of `labels`.
+    `chosen` chose each of `labels`. Beside those that were asked, `away` requests were turned away.
     """
 
     bounds: tuple[float, ...]
@@ -39,6 +39,7 @@ class Counts:
     rows: float
     above: Array
     chosen: Array
+    away: float = 0.0
 
     @property
     def shape(self) -> tuple[tuple[object, ...], ...]:
@@ -61,7 +62,7 @@ class Counts:
     def of_requests(self) -> "Counts":
         """Leave out what came of times and predictions."""
         nothing = none(self)
-        return replace(nothing, asked=self.asked, failed=self.failed, refused=self.refused)
+        return replace(nothing, asked=self.asked, failed=self.failed, refused=self.refused, away=self.away)
 
     def fell_below(self, other: "Counts") -> bool:
         """Tell whether a count is smaller than it was before: whoever counts began anew."""

@@ -21,6 +21,15 @@ def of_requests(canary: Counts, stable: Counts | None, deploy: Deploy) -> list[S
     ]
 
 
+def of_callers(canary: Counts, stable: Counts, deploy: Deploy) -> Shares:
+    """Compare how many callers are turned away, as by a key that is not known: both sides have the same callers."""
+    of, others = (side.asked + side.away for side in (canary, stable))
+    return Shares(
+        ("requests turned away",), np.array([canary.away]), of, deploy.turned_away_worse_by,
+        np.array([stable.away]), others,
+    )  # fmt: skip
+
+
 def of_predictions(
     canary: Counts, stable: Counts | None, expected: Expected, before: Expected | None, deploy: Deploy
 ) -> Shares:

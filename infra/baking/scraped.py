@@ -13,7 +13,7 @@ import numpy as np
 from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from infra.baking.counts import UNCOUNTED, Counts, failed, none, refused
+from infra.baking.counts import AWAY, Counts, failed, none, refused
 
 Taken = Literal["all", "requests", "nothing"]  # of what was counted since the last look: what is added up
 
@@ -51,7 +51,7 @@ def read(text: str) -> Replica:
         bounds=bounds,
         edges=edges,
         labels=tuple(chosen),
-        asked=gone + sum(count for status, count in answers if status not in UNCOUNTED),
+        asked=gone + sum(count for status, count in answers if status not in AWAY),
         failed=gone + sum(count for status, count in answers if failed(status)),
         refused=sum(count for status, count in answers if refused(status)),
         timed=within[-1],
@@ -59,6 +59,7 @@ def read(text: str) -> Replica:
         rows=below[-1],
         above=below[-1] - np.array(below[:-1]),
         chosen=np.array(list(chosen.values()), dtype="float64"),
+        away=sum(count for status, count in answers if status in AWAY),
     )
     since = repr(started.samples[0].value) if started and started.samples else ""
     return Replica(info[0]["version"], info[0]["digest"], since, counts)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from infra.baking.compared import Line, Shares, judge
-from infra.baking.measures import Unlike, of_predictions, of_requests
+from infra.baking.measures import Unlike, of_callers, of_predictions, of_requests
 from infra.baking.scraped import Taken
 from infra.baking.sides import Sides
 from infra.baking.verdict import Verdict, conclude
@@ -52,6 +52,8 @@ class Users:
         if not wrong and canary is not None:
             try:
                 asked = of_requests(canary, stable, self._deploy)
+                if stable is not None:
+                    asked.append(of_callers(canary, stable, self._deploy))
                 asked.append(of_predictions(canary, stable, sides.expected, sides.before, self._deploy))
                 lines = judge(asked, self._alpha)
                 self.doubtful = _doubtful(asked, lines, self._alpha)

@@ -243,6 +243,22 @@ class Quiet(World):
         return self.then(seconds)
 
 
+@pytest.mark.parametrize(
+    ("of_canary", "of_stable", "outcome"), [(20, 20, "finish"), (10, 90, "finish"), (90, 20, "undo")]
+)
+def test_a_canary_that_knows_fewer_callers_is_undone(deploy, of_canary, of_stable, outcome) -> None:
+    """A share of them is turned away by both; the canary gets a tenth of the requests."""
+
+    def turn_away(world):
+        for services, share, count in ((world.canary, of_canary, 10), (world.stable, of_stable, 90)):
+            for _ in range(count * share // 10):
+                services[0]._cells.turned_away("predict", 401)
+
+    verdict = World(deploy, Kind("made", GOOD, per_second=100), turn_away).bake()
+    assert (outcome, "users") == (verdict.outcome, verdict.source), verdict.markdown()
+    assert ("turned away" in verdict.sentence) == (outcome == "undo")
+
+
 def test_users_who_fail_while_it_is_replayed_undo(deploy) -> None:
     """Replayed rows are fine, and what is theirs is not: the same world without the fault finishes by its replay."""
     world = Quiet(deploy, Kind("bad", replace(GOOD, failed=1.0)))

@@ -13,10 +13,11 @@ class Deploy:
     """How a new version is tried out on a share of the requests, and how much worse than the old one it may be.
 
     `false_alarms` is the chance, over all looks together, that a version within the bounds is undone, and the same that
-    one beyond them is finished. `error_rate_worse_by` and `refused_worse_by` are shares of the requests. Longer than
-    any number of seconds from `felt_seconds` on may take `slower_times` the old one's share of the requests, and
-    `slower_by` more; where there is no old one, `slower_by` of them longer than `slow_seconds`. `predictions_shift` is
-    the share of the predictions by which their shift may differ from the one that the test part shows.
+    one beyond them is finished. `error_rate_worse_by`, `refused_worse_by` and `turned_away_worse_by` are shares of the
+    requests. Longer than any number of seconds from `felt_seconds` on may take `slower_times` the old one's share of
+    the requests, and `slower_by` more; where there is no old one, `slower_by` of them longer than `slow_seconds`.
+    `predictions_shift` is the share of the predictions by which their shift may differ from the one that the test part
+    shows.
     """
 
     canary_share: float
@@ -28,6 +29,7 @@ class Deploy:
     predictions_shift: float
     replay_requests: int
     refused_worse_by: float = 0.02  # callers make mistakes, and not evenly
+    turned_away_worse_by: float = 0.1  # who has no key may keep to one side, since connections do
     felt_seconds: float = 0.005  # nobody feels less; asked a tenth as often, a service is slower by some of it
     slow_seconds: float = 1.0
     look_seconds: float = 5.0  # between two looks; the test holds however often it is looked
@@ -49,7 +51,13 @@ class Deploy:
             finite(self.false_alarms) and 0 < self.false_alarms <= 0.1,
             "DEPLOY: false_alarms must be above 0 and at most 0.1; a test that errs more often proves nothing",
         )
-        for name in ("error_rate_worse_by", "refused_worse_by", "slower_by", "predictions_shift"):
+        for name in (
+            "error_rate_worse_by",
+            "refused_worse_by",
+            "turned_away_worse_by",
+            "slower_by",
+            "predictions_shift",
+        ):
             share = getattr(self, name)
             require(
                 finite(share) and 0 < share <= MOST_TOLERATED,

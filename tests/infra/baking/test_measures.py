@@ -7,7 +7,7 @@ import pytest
 
 from infra.baking.compared import judge
 from infra.baking.expected import Expected
-from infra.baking.measures import Unlike, of_answers, of_predictions, of_requests
+from infra.baking.measures import Unlike, of_answers, of_callers, of_predictions, of_requests
 
 
 @pytest.fixture
@@ -46,6 +46,20 @@ def test_each_harm_is_seen_by_its_own_measure(counts, deploy, harm, place) -> No
     found = verdicts(of_requests(counts(**harm), counts(asked=90_000.0, failed=90.0, refused=900.0), deploy))
     assert "worse" == found[place]
     assert ["no worse"] * 2 == found[:place] + found[place + 1 :]
+
+
+def test_who_is_turned_away_is_compared_beside_what_was_asked(counts, deploy) -> None:
+    """As many as of stable are no worse, nobody of either too; a tenth more is worse, also where all are."""
+    some = counts(away=3_000.0)
+    for canary, stable, word in (
+        (some, some, "no worse"),
+        (counts(), counts(), "no worse"),
+        (counts(), some, "no worse"),
+        (counts(away=6_000.0), some, "worse"),
+        (counts(0.0, 0.0, 0.0, away=3_000.0), some, "worse"),
+        (counts(0.0, 0.0, 0.0), some, "not enough"),
+    ):
+        assert [word] == verdicts([of_callers(canary, stable, deploy)])
 
 
 def test_without_stable_nothing_may_fail_be_refused_or_be_slow(counts, deploy) -> None:
