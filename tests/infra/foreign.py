@@ -73,6 +73,7 @@ SHAPES = {
                         "readinessProbe": ANY,
                         "livenessProbe": ANY,
                         "resources": {"limits": {TEXT: TEXT}},
+                        "securityContext": ANY,
                     }
                 ],
             },

@@ -197,6 +197,17 @@ def test_pods_are_as_restricted_as_kubernetes_asks(overlay):
     assert pod["automountServiceAccountToken"] is False
 
 
+@pytest.mark.parametrize("name", ["knative", "kserve"])
+def test_a_pod_of_another_project_is_as_restricted(overlay, name):
+    """What infra/namespace enforces, by the pod or by its container."""
+    (pod,) = [pod for one in overlay("keys", name) if foreign.knows(one) for pod in foreign.pods_of(one)]
+    (container,) = pod["containers"]
+    context = pod.get("securityContext", {}) | container["securityContext"]
+    wanted = {"runAsNonRoot": True, "runAsUser": 10001, "seccompProfile": {"type": "RuntimeDefault"}}
+    wanted |= {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    assert wanted.items() <= context.items()
+
+
 def test_a_pod_has_the_time_that_its_service_takes_to_drain(overlay):
     """The sleep before SIGTERM, the service's own patience, and some to spare fit into the grace period."""
     pod = one_of(overlay("keys"), "Deployment")["spec"]["template"]["spec"]
