@@ -11,8 +11,12 @@ from validation.script import OutsideError, Refusal
 START_SECONDS = 300.0  # until a container runs: a node is found, the image pulled
 ROLL_SECONDS = 1800.0  # of a rollout that goes on; one that does not is given up sooner, by the Deployment itself
 LOOK_SECONDS = 0.5  # between two looks at the cluster
-PASSING = re.compile(
-    r"timeout|timed out|dial tcp|no such host|connection re|TLS handshake| 5\d\d |toomanyrequests", re.IGNORECASE
+LASTING = re.compile(  # what waiting will not mend; all else passes with the network, the registry or the node
+    r"not found|(?:manifest|name)[ _]unknown|does not exist|denied|unauthorized|authorization failed|forbidden"
+    r"|authentication required|no basic auth|no match for platform|no matching manifest|exec format error"
+    r"|unsupported media|x509|http response to https|couldn't find key|couldn't parse|invalid reference"
+    r"|InvalidImageName|ErrImageNeverPull|runAsNonRoot|non-numeric",
+    re.IGNORECASE,
 )
 
 
@@ -50,7 +54,7 @@ class Track:
             deployment = self.deployment() or {}
             events = self._events() if found else []
             told = [why for pod in found if (why := pods.hindrance(pod, events))]
-            if lasting := [why for why in told if not PASSING.search(why)]:
+            if lasting := [why for why in told if LASTING.search(why)]:
                 raise Refusal(f"the candidate cannot start: {lasting[0]}")
             if not found and deployment and (why := pods.stuck(deployment)):
                 raise Refusal(f"the cluster makes no pod for the candidate: {why}")
@@ -80,8 +84,10 @@ class Track:
         newest = manifests.marks_of(deployment["spec"]["template"])
         for pod in self.pods():
             of_it = newest == manifests.marks_of(pod)
-            why = pods.ended(pod) or pods.hindrance(pod) if of_it and not pods.ready(pod) else None
-            if why and not PASSING.search(why):
+            if not of_it or pods.ready(pod):
+                continue
+            hindered = pods.hindrance(pod) or ""
+            if why := pods.ended(pod) or (hindered if LASTING.search(hindered) else None):
                 return f"pod {pod['metadata']['name']}: {why}"
         return None
 
