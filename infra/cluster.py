@@ -85,7 +85,7 @@ class Cluster:
         marks = {"bundle": bundle.digest, "version": str(bundle.version), "ledger": self.ledger, "model": self.model}
         self._next = self.overlay.dressed(self.image, {f"gatehouse.{name}": text for name, text in marks.items()})
         self._kubectl.apply(self._next, only_ask=True)  # what a switch would fail at is known before anything starts
-        return self._canary.start(self._next, self._before or [])
+        return self._canary.start(self._next)
 
     def candidate_ended(self) -> str | None:
         """Say how the candidate ended, or None while it runs."""

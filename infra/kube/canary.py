@@ -29,13 +29,15 @@ class Canary(Track):
         self._pod = ""
         self._looked = 0.0
 
-    def start(self, objects: list[Object], live: list[Object]) -> str:
+    def start(self, objects: list[Object]) -> str:
         """Start one pod, and return the address that will answer for it.
 
         Raises Refusal for what the set-up lacks, OutsideError for what the cluster does not give.
         """
         self._objects = objects
-        self._kubectl.apply([*manifests.fresh(objects, live), manifests.canary_of(objects, 1)])
+        # what is there is not changed before the new one is proven, and somebody may have deleted what the record has
+        fresh = [one for one in manifests.needed(objects) if not self._kubectl.find(manifests.kind(one), _name(one))]
+        self._kubectl.apply([*fresh, manifests.canary_of(objects, 1)])
         pod = self.wait_for_container()
         ordered = manifests.image_of(manifests.deployment_of(objects))
         if other := pods.other_image(pod, ordered):

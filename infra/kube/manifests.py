@@ -1,7 +1,7 @@
 """What an overlay renders to, dressed for one deployment: image, marks, and the canary made from the same."""
 
 import copy
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import yaml
@@ -14,7 +14,7 @@ CONTAINER = "service"
 OURS = "app.kubernetes.io/managed-by=gatehouse"
 TRACK, SERVES, USERS = "gatehouse.track", "gatehouse.serves", "users"
 TEMPLATE = "gatehouse.template"
-NEEDED = ("ConfigMap", "NetworkPolicy", "ServiceAccount")  # by a pod, before it starts
+NEEDED = ("ConfigMap", "NetworkPolicy", "ServiceAccount")
 
 
 class Overlay:
@@ -122,20 +122,19 @@ def marks_of(one: Object) -> dict[str, str]:
 
 
 def key(one: Object) -> str:
-    """Name an object within its namespace, for kubectl too: kind, version and group, then its name."""
+    """Name an object within its namespace, for kubectl too: kind and group, then its name; no version."""
     return f"{kind(one)}/{one['metadata']['name']}"
 
 
 def kind(one: Object) -> str:
-    """Name an object's kind so that no other group's kind of the same name is meant."""
-    group, _, version = str(one["apiVersion"]).rpartition("/")
-    return f"{one['kind']}.{version}.{group}" if group else str(one["kind"])
+    """Name an object's kind so that no other group's kind of the same name is meant, in whatever version it is told."""
+    group = str(one["apiVersion"]).rpartition("/")[0]
+    return f"{one['kind']}.{group}" if group else str(one["kind"])
 
 
-def fresh(objects: Sequence[Object], live: Sequence[Object]) -> list[Object]:
-    """Return what a canary's pod needs and is not there yet; what is there is not changed before it is proven."""
-    there = {key(one) for one in live}
-    return [one for one in objects if one["kind"] in NEEDED and key(one) not in there]
+def needed(objects: Iterable[Object]) -> list[Object]:
+    """Return what a pod needs before it starts."""
+    return [one for one in objects if one["kind"] in NEEDED]
 
 
 def _containers(deployment: Object) -> list[Object]:

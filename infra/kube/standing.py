@@ -12,15 +12,16 @@ class Standing:
     """The objects that are live, and those that a switch brings."""
 
     def __init__(self, kubectl: Kubectl, overlay: Overlay, stable: Track) -> None:
-        self._kubectl, self._overlay, self._stable = kubectl, overlay, stable
+        self._kubectl, self._stable = kubectl, stable
         self.record = Record(kubectl, f"{overlay.name}-record")
+        self._kinds = {manifests.kind(one) for one in overlay.objects}  # of all that may be ours
 
     def mend(self) -> None:
         """Finish the switch that a killed run began, or undo it.
 
         Raises Refusal where something serves that the record does not know: what belongs to it nobody can say.
         """
-        self.record.read()
+        self._read()
         stable, coming = self._stable.deployment(), self.record.next
         begun = stable is not None and coming is not None and _same(stable, coming)
         if stable is not None and self.record.live is None and not begun:
@@ -70,15 +71,23 @@ class Standing:
             self._delete([one for one in self._owned() if manifests.key(one) not in kept])
 
     def remove(self) -> bool:
-        """Take everything down, and forget it; return whether there was anything."""
-        self.record.read()
-        found = self._owned()
+        """Take everything down, and forget it; return whether there was anything.
+
+        The Deployments go first, so that none is left without what its pods need; the record last, since it knows what
+        is still to go when this is cut short and done again.
+        """
+        self._read()
+        found = sorted(self._owned(), key=lambda one: one["kind"] != "Deployment")
         self._delete(found)
         return self.record.remove() or bool(found)
 
+    def _read(self) -> None:
+        self.record.read()
+        known = [*(self.record.live or []), *(self.record.next or [])]
+        self._kinds |= {manifests.kind(one) for one in known}  # also those that the overlay does without by now
+
     def _owned(self) -> list[Object]:
-        known = [*self._overlay.objects, *(self.record.live or []), *(self.record.next or [])]
-        return self._kubectl.list(",".join(sorted({manifests.kind(one) for one in known})), OURS)
+        return self._kubectl.list(",".join(sorted(self._kinds)), OURS)
 
     def _delete(self, found: list[Object]) -> None:
         for one in found:

@@ -338,6 +338,26 @@ def test_a_route_shares_by_weight(faked, make_bundle, ship, gateway):
     assert [100, 0] == weights(faked)
 
 
+def test_another_version_of_an_api_is_the_same_object(faked, make_bundle, ship, gateway, monkeypatch):
+    """The overlay goes from v1beta1 to v1, and the route stays; one that it has no more goes."""
+    file = gateway.parents[1] / "components/gateway/route.yaml"
+    text, listed = file.read_text(), Kubectl.list
+    file.write_text(text.replace("networking.k8s.io/v1", "networking.k8s.io/v1beta1"))
+    ship(make_bundle(1), overlay=gateway)
+    file.write_text(text)
+
+    def in_the_clusters_version(asked, kinds, *more):
+        newest = {"apiVersion": "gateway.networking.k8s.io/v1"}
+        return [one | newest if one["kind"] == "HTTPRoute" else one for one in listed(asked, kinds, *more)]
+
+    monkeypatch.setattr(Kubectl, "list", in_the_clusters_version)
+    with pytest.raises(machine.CandidateError):
+        ship(make_bundle(2, dies="Error"), overlay=gateway)
+    assert ["gatehouse"] == faked.names("HTTPRoute")
+    ship(make_bundle(3))
+    assert [] == faked.names("HTTPRoute")
+
+
 def weights(faked):
     """Return the weights of stable and canary."""
     (rule,) = faked.objects["HTTPRoute/gatehouse"]["spec"]["rules"]
@@ -412,6 +432,46 @@ def test_what_the_cluster_lacks_is_one_sentence(faked, make_bundle, ship, monkey
     assert [1, None] == faked.record()
     assert "Deployment/gatehouse-canary" not in faked.objects
     assert [(1, True), (1, True)] == faked.pods("stable")
+
+
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        *(
+            (passing, OutsideError)
+            for passing in (
+                "unexpected status from HEAD request to https://ghcr.io/v2/o/r: 429 Too Many Requests",
+                "rpc error: code = DeadlineExceeded desc = context deadline exceeded",
+                "rpc error: code = Unknown desc = unexpected status code 503: Service Unavailable",
+                "httpReadSeeker: failed open: unexpected EOF",
+                "pull QPS exceeded",
+                "lookup ghcr.io on 10.0.0.10:53: server misbehaving",
+                "dial tcp 10.0.0.1:443: connect: no route to host",
+                "write: no space left on device",
+            )
+        ),
+        *(
+            (lasting, Refusal)
+            for lasting in (
+                "ghcr.io/o/r@sha256:ab: not found",
+                "manifest unknown",
+                "pull access denied, repository does not exist or may require authorization",
+                "failed to fetch anonymous token: 401 Unauthorized",
+                "no match for platform in manifest: not found",
+                "tls: failed to verify certificate: x509: certificate signed by unknown authority",
+            )
+        ),
+    ],
+)
+def test_a_pull_that_may_succeed_later_is_waited_for(faked, make_bundle, monkeypatch, message, kind):
+    """What lasts is told at once as the set-up's; the registry, the network and the node get their time."""
+    monkeypatch.setattr("infra.kube.track.START_SECONDS", 0.2 if kind is OutsideError else 60)
+    one = make_bundle(1)
+    place = faked.place(one)
+    place.settle()
+    faked.fault(waiting={"reason": "ErrImagePull", "message": message})
+    with pytest.raises(kind, match="its image cannot be pulled"):
+        place.start_candidate(one)
 
 
 def test_a_secret_that_is_missing_is_named(faked, make_bundle, ship):
@@ -541,6 +601,45 @@ def test_removal_leaves_nothing_and_may_be_repeated(faked, make_bundle, ship):
     assert faked.place().remove()
     assert {} == faked.objects
     assert not faked.place().remove()
+
+
+def test_what_a_canary_needs_is_made_again_where_somebody_deleted_it(faked, make_bundle, ship):
+    """The cluster is asked and not the record; what is there stays as it is until the new one is proven."""
+    ship(make_bundle(1))
+    with faked.changing() as state:
+        (settings,) = [name for name in state["objects"] if "settings" in name]
+        del state["objects"][settings], state["objects"]["ServiceAccount/gatehouse"]
+        state["objects"]["NetworkPolicy/gatehouse"]["spec"] = "as it is"
+    two = make_bundle(2)
+    place = faked.place(two)
+    place.settle()
+    place.start_candidate(two)
+    assert {settings, "ServiceAccount/gatehouse"} <= set(faked.objects)
+    assert "as it is" == faked.objects["NetworkPolicy/gatehouse"]["spec"]
+
+
+@pytest.mark.parametrize("deletions", [1, 3])
+def test_a_removal_cut_short_is_completed_or_deployed_over(faked, make_bundle, ship, monkeypatch, deletions):
+    """The Deployment is the first to go, the record the last."""
+    ship(make_bundle(1))
+    done, delete = [], Kubectl.delete
+
+    def cut_short(asked, kind, name):
+        if len(done) == deletions:
+            raise KeyboardInterrupt
+        done.append(kind)
+        delete(asked, kind, name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Kubectl, "delete", cut_short)
+        with pytest.raises(KeyboardInterrupt):
+            faked.place().remove()
+    assert "Deployment.apps" == done[0]
+    ship(make_bundle(2))
+    assert [(2, True), (2, True)] == faked.pods("stable")
+    assert [2, None] == faked.record()
+    assert faked.place().remove()
+    assert {} == faked.objects
 
 
 def test_another_service_in_the_namespace_is_left_alone(faked, make_bundle, ship, tmp_path):

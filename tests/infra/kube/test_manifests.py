@@ -72,15 +72,15 @@ def test_without_a_route_nothing_is_weighed(overlay):
     assert manifests.weighed(overlay.objects, "gatehouse", 0.1) is None
 
 
-def test_what_is_there_is_not_changed_for_a_canary(overlay):
-    """Only what its pod needs and is not there yet goes before it."""
-    kinds = sorted(one["kind"] for one in manifests.fresh(overlay.objects, []))
-    assert ["ConfigMap", "NetworkPolicy", "ServiceAccount"] == kinds
-    assert [] == manifests.fresh(overlay.objects, overlay.objects)
+def test_what_a_pod_needs_is_little(overlay):
+    """Before it starts; all else waits until it is proven."""
+    assert ["ConfigMap", "NetworkPolicy", "ServiceAccount"] == sorted(
+        one["kind"] for one in manifests.needed(overlay.objects)
+    )
 
 
 def test_kinds_are_named_with_their_group():
-    """Knative has a Service too."""
+    """Knative has a Service too; another version of it is the same object."""
     core = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"}}
-    theirs = core | {"apiVersion": "serving.knative.dev/v1"}
-    assert ["Service/s", "Service.v1.serving.knative.dev/s"] == [manifests.key(core), manifests.key(theirs)]
+    theirs = [core | {"apiVersion": f"serving.knative.dev/{version}"} for version in ("v1", "v1beta1")]
+    assert ["Service/s", *["Service.serving.knative.dev/s"] * 2] == [manifests.key(one) for one in (core, *theirs)]
