@@ -15,6 +15,7 @@ from validation.script import OutsideError, Refusal
 
 PATIENCE = (1.0, 4.0, 15.0)  # seconds before each further try
 LONGEST_WAIT = 60.0  # seconds; what the platform asks beyond is refused
+ALL_WAITS = 180.0  # seconds that one script waits in all, or its job would be cut off in silence
 PAGES = 30  # of a hundred
 TRANSIENT = (429, 500, 502, 503, 504)
 
@@ -53,6 +54,7 @@ class Forge:
             follow_redirects=False,  # the token goes to no other host
             trust_env="GITHUB_API_URL" not in os.environ,
         )
+        self._waits = ALL_WAITS
 
     def pull_request(self, sha: str, repository: str, branch: str) -> int | None:
         """Find the open pull request whose head is this commit of this branch of this repository; None without one."""
@@ -147,9 +149,11 @@ class Forge:
 
     def _request(self, method: str, path: str, patient: bool = True, **more: Any) -> httpx.Response:
         for pause in (*PATIENCE, None):
+            begun = method == "POST"  # which may have been done all the same, and would be done twice
             try:
                 answer = self._client.request(method, path, **more)
             except httpx.HTTPError as error:
+                begun = begun and not isinstance(error, httpx.ConnectError)
                 if not patient:
                     where = self._client.base_url.host
                     raise Unreachable(f"nobody answers at {where} ({type(error).__name__})") from None
@@ -161,8 +165,10 @@ class Forge:
                 if answer.status_code not in TRANSIENT and not limited:
                     return answer
                 failure, wait = f"status {answer.status_code}", _seconds(answer.headers.get("retry-after"))
-            if pause is None or wait > LONGEST_WAIT:
+                begun = begun and not (limited or answer.status_code == 429)
+            if begun or pause is None or wait > LONGEST_WAIT or max(pause, wait) > self._waits:
                 break
+            self._waits -= max(pause, wait)
             time.sleep(max(pause, wait))
         raise OutsideError(f"the platform's API failed: {method} {path}: {failure}")
 

@@ -1,5 +1,7 @@
 """Checks of what the plan offers, and of settings that are there by half (pure; stdlib only)."""
 
+from typing import Any
+
 from infra.checkup.answer import Answer, code, fine, missing, unseen
 from infra.checkup.facts import ADMINISTRATOR, LAPTOP, Facts, Hidden, entries, entry, peek, words
 from infra.checkup.switches import visibility
@@ -83,14 +85,18 @@ def organization(facts: Facts) -> bool:
     return entry(entry(facts.seen("repository", dict), "owner", dict), "type", str) == "Organization"
 
 
+def all_of(told: object, what: str) -> list[dict[str, Any]]:
+    """Return the `variables` or `secrets` of a reply. Raises Hidden where there are more than a page takes."""
+    listed = entries(told, what)
+    if len(listed) < entry(told, "total_count", int):
+        raise Hidden(unseen(f"there are more {what} than one page shows", ADMINISTRATOR))
+    return listed
+
+
 def settings_named(facts: Facts, what: str) -> dict[str, str]:
     """Return the `variables` or `secrets` of a repository by name; the platform shows no secret. Raises Hidden."""
     found: dict[str, str] = {}
     for name in (what, f"organization {what}") if organization(facts) else (what,):
-        told = facts.seen(name, dict)
-        listed = entries(told, what)
-        if len(listed) < entry(told, "total_count", int):
-            raise Hidden(unseen(f"there are more {what} than one page shows", ADMINISTRATOR))
-        shared = {entry(one, "name", str): str(one.get("value", "")) for one in listed}
+        shared = {entry(one, "name", str): str(one.get("value", "")) for one in all_of(facts.seen(name, dict), what)}
         found = shared | found  # a repository's own goes before its organization's
     return found

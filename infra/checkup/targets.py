@@ -1,9 +1,9 @@
 """Checks of where deployments go, and of what leads there (pure; stdlib only)."""
 
 from infra.checkup.answer import Answer, code, fine, missing
-from infra.checkup.facts import Facts, entries, entry
+from infra.checkup.facts import Facts, entry
 from infra.checkup.guards import TARGET
-from infra.checkup.offers import settings_named
+from infra.checkup.offers import all_of, settings_named
 from infra.target import CLUSTER, ENGINE, STAGING, kind
 from validation.script import Refusal
 
@@ -63,7 +63,7 @@ def predictions(facts: Facts) -> Answer:
 
 def _there(facts: Facts, environment: str, what: str) -> set[str]:
     reply = facts.reply(f"{environment} {what}", 404)  # an environment that nobody has made yet holds nothing
-    own = {entry(one, "name", str) for one in entries(reply.content, what)} if reply.status == 200 else set()
+    own = {entry(one, "name", str) for one in all_of(reply.content, what)} if reply.status == 200 else set()
     if what == "secrets" and environment == STAGING:  # its job is in a called workflow, which gets no other secrets
         return own
     return own | settings_named(facts, what).keys()

@@ -91,7 +91,7 @@ def test_where_the_token_cannot_write_the_summary_is_left(forge, report, status,
 
 def test_a_platform_that_recovers_is_asked_again(forge, report) -> None:
     """Two failures, then the comment."""
-    forge.failing = {"GET": [502, 503], "POST": [500]}
+    forge.failing = {"GET": [502, 503], "POST": [429]}
     assert run(report()) == 0
     assert len(forge.comments) == 1
 

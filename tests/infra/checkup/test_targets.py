@@ -1,11 +1,13 @@
 """Where deployments go, and whether what leads there is where a job finds it."""
 
+import dataclasses
+
 import pytest
 
 from infra.checkup import targets
 from infra.checkup.answer import FINE, MISSING
 from infra.checkup.asking import ask
-from infra.checkup.facts import Hidden
+from infra.checkup.facts import Hidden, Reply
 from infra.forge import Forge
 from tests.infra.examined import HERE, NOT_FOUND, facts, recorded
 from tests.infra.fake_forge import REPOSITORY, FakeForge, serving
@@ -156,3 +158,14 @@ def test_environments_are_asked_about_where_a_target_is_named(named) -> None:
     assert named == ("staging secrets" in found)
     if named:
         assert (200, 404) == (found["staging secrets"].status, found["production-deploy secrets"].status)
+
+
+def test_more_settings_than_a_page_takes_are_not_called_missing() -> None:
+    """The one that is asked for may stand on the next page."""
+    known = told("ssh://me@host", ["SSH_KEY"], ["SSH_KEY"], BOTH)
+    page = [200, {"total_count": 31, "variables": [{"name": f"V{number}"} for number in range(30)]}]
+    for name in ("staging variables", "production-deploy variables"):
+        more = dataclasses.replace(known, replies=known.replies | {name: Reply(*page)})
+        with pytest.raises(Hidden) as hidden:
+            targets.target(more)
+        assert "there are more variables than one page shows" == hidden.value.answer.text
