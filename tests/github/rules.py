@@ -19,6 +19,7 @@ WIRING = re.compile(r' >> "\$GITHUB_(?:OUTPUT|STEP_SUMMARY|PATH)"$')
 PLAIN = {
     'test "$GREEN" = true',
     'test "$WAY" = reviewers',
+    'test "$REF" = refs/heads/main',
     'realpath "${VENV:-.venv}/bin"',
 }  # a verdict and a path: no script would be shorter
 CONCURRENT = {"group", "cancel-in-progress", "queue"}
@@ -56,6 +57,7 @@ MAY_LOOK = {("contents", "read"), ("actions", "read"), ("packages", "read"), ("i
 MODES = {"reproduce"}  # flags that make a script do another thing: a job may have their word
 GATING = {"push", "pull_request"}  # events whose checks stand at a commit or proposal; a schedule gates nothing
 PLATFORM_JOBS = {
+    "branch",
     "approve",
     "lint",
     "tests",
@@ -220,6 +222,17 @@ def writes_for_nobody_who_proposes(tree: Tree) -> Iterator[str]:
         pushes = any(step.get("with", {}).get("mode") == "push" for step in job.get("steps", []))
         if pushes and name not in WRITERS:
             yield f"{name}, {job_id}: pushes the registry, and is no writer"
+
+
+@rule
+def writes_for_main_alone(tree: Tree) -> Iterator[str]:
+    """A chain that a button starts on any branch looks at the branch before it claims, publishes or deploys."""
+    for name, workflow in tree.entries.items():
+        jobs = workflow["jobs"]
+        looks = [job_id for job_id, job in jobs.items() if 'test "$REF" = refs/heads/main' in str(job.get("steps"))]
+        for job_id, job in jobs.items():
+            if called(job) in WRITERS and not set(looks) & _before(jobs, job_id):
+                yield f"{name}, {job_id}: writes for another branch than main"
 
 
 @rule

@@ -11,7 +11,7 @@ from tests.github.tree import ROOT
 
 pytestmark = pytest.mark.act
 NEEDED = {
-    "pipeline.yml": ["tests", "data", "train", "claim", "gates", "record", "image", "publish", "deploy"],
+    "pipeline.yml": ["branch", "tests", "data", "train", "claim", "gates", "record", "image", "publish", "deploy"],
     "pull-request.yml": ["tests", "data", "train", "gates", "image"],
 }
 EVENTS = {"pipeline.yml": "push", "pull-request.yml": "pull_request"}

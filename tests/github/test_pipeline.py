@@ -15,7 +15,13 @@ from tests.infra.fake_forge import FakeForge, serving
 pytestmark = pytest.mark.act
 
 GATES = ("performance", "fairness", "behaviour", "parity")
-STAGE_1 = {"tests/lint": "success", "tests/tests": "success", "data/schema": "success", "data/dataset": "success"}
+STAGE_1 = {
+    "branch": "success",
+    "tests/lint": "success",
+    "tests/tests": "success",
+    "data/schema": "success",
+    "data/dataset": "success",
+}
 JUDGED = dict.fromkeys((f"gates/{gate}" for gate in (*GATES, "report")), "success")
 LATER = (
     "train/fit",

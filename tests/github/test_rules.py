@@ -338,18 +338,22 @@ FLAWS: dict[str, list[tuple[str, str, str, str]]] = {
             PIPELINE,
             r"(needs: \[.*), deploy\]",
             r"\1]",
-            "pipeline.yml, all-green: has to run always, after claim, data, deploy,",
+            "pipeline.yml, all-green: has to run always, after branch, claim, data, deploy,",
         ),
         (
             PIPELINE,
             r"\Z",
             "\n  doctor:\n    needs: all-green\n",
-            "has to run always, after claim, data, deploy, doctor,",
+            "has to run always, after branch, claim, data, deploy, doctor,",
         ),
         (PULL_REQUEST, r".*needs.gates.result.*\n", "", "pull-request.yml, all-green: does not ask each job"),
         (PULL_REQUEST, r"needs.gates.result ==", "needs.gates.result !=", "does not ask each job"),
         (PULL_REQUEST, r"(?s)  all-green:.*", "", "pull-request.yml, all-green: has to run always"),
         (MONITOR, r"  schedule:\n.*", "  push:", "monitor.yml, all-green: has to run always, after reproduce"),
+    ],
+    "writes_for_main_alone": [
+        (PIPELINE, r"    needs: branch #.*\n", "", "pipeline.yml, claim: writes for another branch than main"),
+        (PIPELINE, r"refs/heads/main\n", "refs/heads/topic\n", "pipeline.yml, deploy: writes for another branch"),
     ],
     "judges_before_it_acts": [
         (

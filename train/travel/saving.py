@@ -30,6 +30,7 @@ from validation.contract import Config
 from validation.script import Refusal, log
 from validation.steps import step
 
+MAIN = "refs/heads/main"
 LONGEST_PAUSE = 8.0  # seconds
 Laid = tuple[list[Line], View, dict[str, str | None]]  # ledger, registry, and the versions' files that change
 LARGEST = 100_000_000  # bytes of a file; the platform refuses more, and the database grows with every version
@@ -56,6 +57,10 @@ def save(config: Config, remote: str = "origin") -> str:
     """
     if os.environ.get("GITHUB_EVENT_NAME", "").startswith("pull_request"):
         raise Refusal("a pull request reads the registry and never saves to it; a push to main does")
+    if os.environ.get("GITHUB_ACTIONS") and (ref := os.environ.get("GITHUB_REF", "")) != MAIN:
+        raise Refusal(
+            f"this run is of {ref or 'no branch'}, and only those of {MAIN} save to the registry; merge first"
+        )
     if not STORE.is_dir():
         raise Refusal("there is no store in .mlflow/ to save; `make fit` begins one")
     origin = find(config.registry.branch, remote)

@@ -143,6 +143,19 @@ def test_a_pull_request_never_saves(tree) -> None:
     assert "" == here.git("branch")
 
 
+@pytest.mark.parametrize(
+    ("ref", "code"), [("refs/heads/main", 0), ("refs/heads/topic", 2), ("refs/tags/main", 2), ("", 2)]
+)
+def test_a_job_saves_for_main_alone(tree, ref, code) -> None:
+    """A button can be pressed on any branch, and what it wrote would be main's."""
+    here = tree("here", store=True)
+    environment = here.place.environment() | {"GITHUB_ACTIONS": "true", "GITHUB_REF": ref}
+    command = [sys.executable, "-m", "train.store", "save"]
+    ran = subprocess.run(command, cwd=here.place.root, env=environment, capture_output=True, text=True)
+    assert code == ran.returncode, ran.stderr
+    assert (f"this run is of {ref or 'no branch'}, and only those of refs/heads/main save" in ran.stderr) == bool(code)
+
+
 def test_files_come_when_somebody_asks_for_them(tree) -> None:
     """Restoring brings the champion's files alone; a gate that judges another version fetches those."""
     first, second = tree("first", store=True), tree("second")
