@@ -25,7 +25,8 @@ class Counts:
 
     `asked` requests, of which `failed` (5xx, or no answer) and `refused` (4xx); `timed` answers, of which `slow` took
     longer than each of `bounds`, in seconds; predictions of `rows`, of which `above` lay above each of `edges`, and
-    `chosen` chose each of `labels`. Beside those that were asked, `away` requests were turned away.
+    `chosen` chose each of `labels`. Each request counts as one row there if `by_request`; older services count rows.
+    Beside those that were asked, `away` requests were turned away.
     """
 
     bounds: tuple[float, ...]
@@ -40,16 +41,20 @@ class Counts:
     above: Array
     chosen: Array
     away: float = 0.0
+    by_request: bool = True
 
     @property
     def shape(self) -> tuple[tuple[object, ...], ...]:
         """What two counts must have alike to be added up."""
-        return self.bounds, self.edges, self.labels
+        return self.bounds, self.edges, self.labels, (self.by_request,)
 
     @property
-    def predicted(self) -> float:
-        """The predictions as independent ones: rows of one request may be alike, so a request counts as one."""
-        return max(min(self.rows, self.asked - self.failed - self.refused), 0.0)
+    def independent(self) -> bool:
+        """Tell whether each request counts as one prediction: the rows of one may be alike.
+
+        An older service counts rows: there it is so while there are no more of them than requests.
+        """
+        return self.by_request or self.rows <= self.asked - self.refused
 
     def plus(self, other: "Counts") -> "Counts":
         """Add up counts of one shape."""
@@ -71,7 +76,8 @@ class Counts:
         )
 
 
-NUMBERS = tuple(field.name for field in fields(Counts) if field.name not in ("bounds", "edges", "labels"))
+SHAPE = ("bounds", "edges", "labels", "by_request")
+NUMBERS = tuple(field.name for field in fields(Counts) if field.name not in SHAPE)
 
 
 def none(like: Counts) -> Counts:

@@ -32,31 +32,36 @@ def of_callers(canary: Counts, stable: Counts, deploy: Deploy) -> Shares:
 
 def of_predictions(
     canary: Counts, stable: Counts | None, expected: Expected, before: Expected | None, deploy: Deploy
-) -> Shares:
+) -> list[Shares]:
     """Compare the shift of the predictions with the expected one, that between two bundles.
 
-    Where stable is missing or counts by other bins, the canary's predictions are compared with its own bundle's. Raises
-    Unlike when the canary does not count as its bundle says.
+    Where stable is missing or counts by other bins, the canary's predictions are compared with its own bundle's. None
+    are compared where an older service counts rows, and some requests had several. Raises Unlike when the canary does
+    not count as its bundle says.
     """
     if not expected.fits(canary):
         raise Unlike("the canary counts its predictions by other bins or labels than its bundle does")
+    if not all(side.independent for side in (canary, stable) if side is not None):
+        return []
     names = [f"predictions above {edge:g}" for edge in expected.edges] + [f"label {name}" for name in expected.labels]
     wanted = _joined(expected)
     if stable is None or before is None or not before.fits(stable) or before.edges != expected.edges:
-        return Shares(
-            tuple(names), _predicted(canary, expected), canary.predicted, deploy.predictions_shift, expected=wanted,
+        shares = Shares(
+            tuple(names), _predicted(canary, expected), canary.rows, deploy.predictions_shift, expected=wanted,
             both=True,
         )  # fmt: skip
+        return [shares]
     if before.labels != expected.labels:
         names, wanted = names[: len(expected.edges)], expected.above
         theirs = before.above
     else:
         theirs = _joined(before)
     size = len(names)
-    return Shares(
-        tuple(names), _predicted(canary, expected)[:size], canary.predicted, deploy.predictions_shift,
-        _predicted(stable, before)[:size], stable.predicted, expected=wanted - theirs, both=True,
+    shares = Shares(
+        tuple(names), _predicted(canary, expected)[:size], canary.rows, deploy.predictions_shift,
+        _predicted(stable, before)[:size], stable.rows, expected=wanted - theirs, both=True,
     )  # fmt: skip
+    return [shares]
 
 
 def of_answers(compared: float, unlike: float, deploy: Deploy) -> Shares:
@@ -96,5 +101,4 @@ def _joined(expected: Expected) -> Array:
 
 
 def _predicted(counts: Counts, expected: Expected) -> Array:
-    hits = np.concatenate([counts.above, counts.chosen if expected.labels else counts.chosen[:0]])
-    return hits * (counts.predicted / counts.rows if counts.rows else 0.0)
+    return np.concatenate([counts.above, counts.chosen if expected.labels else counts.chosen[:0]])

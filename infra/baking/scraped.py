@@ -44,8 +44,10 @@ def read(text: str) -> Replica:
     answers = [(_status(labels.get("status", "")), count) for labels, count in _counted(found, "predict_answers")]
     gone = sum(count for labels, count in _counted(found, "predict_errors") if labels.get("kind") == "gone")
     bounds, within = _histogram(found, "predict_seconds")
-    edges, below = _histogram(found, "prediction")
-    chosen = {labels.get("label", ""): count for labels, count in _counted(found, "prediction_labels")}
+    by_request = "prediction_by_request" in found
+    ending = "_by_request" if by_request else ""
+    edges, below = _histogram(found, f"prediction{ending}")
+    chosen = {labels.get("label", ""): count for labels, count in _counted(found, f"prediction_labels{ending}")}
     started = found.get("process_start_time_seconds")
     counts = Counts(
         bounds=bounds,
@@ -60,6 +62,7 @@ def read(text: str) -> Replica:
         above=below[-1] - np.array(below[:-1]),
         chosen=np.array(list(chosen.values()), dtype="float64"),
         away=sum(count for status, count in answers if status in AWAY),
+        by_request=by_request,
     )
     since = repr(started.samples[0].value) if started and started.samples else ""
     return Replica(info[0]["version"], info[0]["digest"], since, counts)

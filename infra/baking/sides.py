@@ -82,6 +82,9 @@ class Sides:
         for name, expected in (("canary", self.expected), ("stable", self.before)):
             if expected and expected.told != TEST_PART:
                 told.append(f"{name}: its bundle does not say how it predicts on the test part; {expected.told} do")
+        for name, counts in zip(("canary", "stable"), self.counts, strict=True):
+            if counts and not counts.independent:
+                told.append(f"{name} is of an older image that counts rows, not requests: predictions are not compared")
         if self.before and self.before.edges != self.expected.edges:
             told.append("canary and stable predict in other ranges: the canary is compared with its own bundle")
         return tuple(told)

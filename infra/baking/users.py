@@ -54,7 +54,7 @@ class Users:
                 asked = of_requests(canary, stable, self._deploy)
                 if stable is not None:
                     asked.append(of_callers(canary, stable, self._deploy))
-                asked.append(of_predictions(canary, stable, sides.expected, sides.before, self._deploy))
+                asked += of_predictions(canary, stable, sides.expected, sides.before, self._deploy)
                 lines = judge(asked, self._alpha)
                 self.doubtful = _doubtful(asked, lines, self._alpha)
             except Unlike as error:

@@ -19,10 +19,13 @@ from serve.rows import Values
 from serve.seen.layout import LOG, PROTOCOLS, RELOADS, SECONDS, STATUSES, Layout
 
 PENDING_TIMES = 512  # some 0.4 ms of counting between replies where each is of one row: more is felt by whoever waits
+PARTS = 2.0**20  # a share is a whole number of such parts: sums of them are exact, in any order, and never fall
 PENDING_ROWS = 2048  # about a millisecond, and fewer requests: to count fewer rows at once costs more a row
 
 Cells = npt.NDArray[np.float64]
-Batch = tuple[npt.NDArray[np.float32], Values, npt.NDArray[Any], Sequence[Codes] | None]  # as `later` takes it
+Batch = tuple[
+    npt.NDArray[np.float32], Values, npt.NDArray[Any], Sequence[Codes] | None, Sequence[int]
+]  # as `later` takes it
 
 
 class Counts:
@@ -100,14 +103,16 @@ class Counts:
         columns: Values,
         outputs: npt.NDArray[Any],
         codes: Sequence[Codes] | None = None,
+        sizes: Sequence[int] = (),
     ) -> None:
         """Keep what was scored until it is counted: the block of `Model.numbers`, all columns, and the outputs.
 
-        `codes` are those of the categories among the columns, where they are known already.
+        `codes` are those of the categories among the columns, where they are known already; `sizes` the rows of each
+        request of several, which are the last ones of the batch: all others are of one row.
         """
         with self._lock:
             # what is not needed is not kept: its memory is taken again for the next request while it is still at hand
-            self._pending.append((numbers, columns if codes is None else (), outputs, codes))
+            self._pending.append((numbers, columns if codes is None else (), outputs, codes, sizes))
             self._rows += len(outputs)
 
     @property
@@ -139,10 +144,10 @@ class Counts:
 
     def _add_rows(self, pending: list[Batch]) -> None:
         layout, mine = self.layout, self._mine
-        outputs = np.concatenate([each for _, _, each, _ in pending])
+        outputs = np.concatenate([each for _, _, each, *_ in pending])
         numbers = iter(np.concatenate([each for each, *_ in pending], axis=1))
-        told = [(columns, len(each)) for _, columns, each, codes in pending if codes is None]
-        coded = zip(*[codes for *_, codes in pending if codes is not None], strict=True)
+        told = [(columns, len(each)) for _, columns, each, codes, _ in pending if codes is None]
+        coded = zip(*[codes for *_, codes, _ in pending if codes is not None], strict=True)
         rows = sum(count for _, count in told)
         self._ours[layout.rows] += len(outputs)
         for place, column in enumerate(layout.columns):
@@ -159,11 +164,33 @@ class Counts:
                 mine[column.unseen] += counted[column.unseen_codes].sum()
         scores = outputs[:, -1]
         inner = layout.output_edges[1:-1]
-        mine[layout.outputs : layout.outputs_sum] += _binned(scores, inner, "left")
+        bins = np.searchsorted(np.asarray(inner), scores, side="left")
+        mine[layout.outputs : layout.outputs_sum] += np.bincount(bins, minlength=len(inner) + 1)
         mine[layout.outputs_sum] += float(scores.sum(dtype="float64"))
         if layout.labels:
-            chosen = np.bincount(np.argmax(outputs, axis=1), minlength=len(layout.labels))
-            mine[layout.chosen : layout.chosen + len(layout.labels)] += chosen
+            chosen = np.argmax(outputs, axis=1)
+            mine[layout.chosen : layout.outputs] += np.bincount(chosen, minlength=len(layout.labels))
+        sizes = np.array([size for *_, some in pending for size in some], dtype="int64")
+        if len(sizes):
+            ends = np.cumsum([len(each) for _, _, each, *_ in pending])
+            several = [np.arange(end - sum(some), end) for end, (*_, some) in zip(ends, pending, strict=True)]
+            at = np.concatenate(several)
+            _add_shares(mine[layout.many : layout.many_chosen], bins[at], sizes)
+            if layout.labels:
+                _add_shares(mine[layout.many_chosen : layout.size], chosen[at], sizes)
+
+
+def _add_shares(cells: Cells, places: npt.NDArray[np.intp], sizes: npt.NDArray[np.int64]) -> None:
+    """Add the rows at each place to the first half of the cells, and to the other what each request counts there.
+
+    A request counts one in all: the share of its rows at each place.
+    """
+    width = len(cells) // 2
+    of = np.repeat(np.arange(len(sizes)), sizes) * width + places
+    rows = np.bincount(of, minlength=len(sizes) * width).reshape(-1, width)
+    up_to = np.round(rows.cumsum(axis=1) / sizes[:, None] * PARTS) / PARTS
+    cells[:width] += rows.sum(axis=0)
+    cells[width:] += np.diff(up_to, axis=1, prepend=0.0).sum(axis=0)
 
 
 def _shared(workers: int, cells: int) -> Cells:

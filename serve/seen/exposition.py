@@ -9,7 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from serve.seen.counts import Counts
-from serve.seen.layout import LOG, PROTOCOLS, RELOADS, SECONDS, STATUSES
+from serve.seen.layout import LOG, PROTOCOLS, RELOADS, SECONDS, STATUSES, Layout
 
 __all__ = ["CONTENT_TYPE_LATEST", "exposition"]
 
@@ -64,7 +64,31 @@ class _Collector(Collector):
         for place, label in enumerate(layout.labels):
             chosen.add_metric([label], cells[layout.chosen + place])
         yield chosen
+        yield from _by_request(layout, cells)
         yield from _log(dict(zip(LOG, cells[layout.log : layout.log + len(LOG)], strict=True)))
+
+
+def _by_request(layout: Layout, cells: npt.NDArray[Any]) -> Iterator[Metric]:
+    """Tell predictions so that each request counts one, whatever its rows: they may be alike, and prove no more."""
+    bins, labels = len(layout.output_edges) - 1, len(layout.labels)
+
+    def counted(rows: int, many: int, shares: int, size: int) -> npt.NDArray[Any]:
+        found: npt.NDArray[Any] = cells[rows : rows + size] - cells[many : many + size] + cells[shares : shares + size]
+        return found
+
+    within = counted(layout.outputs, layout.many, layout.shares, bins).cumsum().tolist()
+    ends = [*(f"{end:.9g}" for end in layout.output_edges[1:-1]), "+Inf"]
+    yield HistogramMetricFamily(
+        "prediction_by_request", "The same, a request counting one: its rows' shares",
+        buckets=list(zip(ends, within, strict=True)), sum_value=None,
+    )  # fmt: skip
+    chosen = CounterMetricFamily(
+        "prediction_labels_by_request", "Requests by the label that was chosen, shared out by rows", labels=["label"]
+    )
+    each = counted(layout.chosen, layout.many_chosen, layout.shares_chosen, labels)
+    for label, count in zip(layout.labels, each.tolist(), strict=True):
+        chosen.add_metric([label], count)
+    yield chosen
 
 
 def _log(found: dict[str, float]) -> Iterator[Metric]:

@@ -80,7 +80,12 @@ class Layout:
         self.output_edges: list[float] = drift["outputs"]["edges"]
         self.outputs = self.chosen + len(self.labels)  # one cell a bin, then the sum of the outputs
         self.outputs_sum = self.outputs + len(self.output_edges) - 1
-        self.size = self.outputs_sum + 1
+        bins = len(self.output_edges) - 1
+        self.many = self.outputs_sum + 1  # by bin, the rows of requests of several, then what they count as by request
+        self.shares = self.many + bins
+        self.many_chosen = self.shares + bins  # the same by label
+        self.shares_chosen = self.many_chosen + len(self.labels)
+        self.size = self.shares_chosen + len(self.labels)
 
     def answer(self, protocol: str, status: int) -> int:
         """Return the cell of a protocol's answers of one status."""

@@ -73,7 +73,7 @@ class Batcher:
                 columns = parts[0] if len(parts) == 1 else [list(chain(*column)) for column in zip(*parts, strict=True)]
             marks = [(request, 1) for _, request, _ in ones] if self._log else []
             marks += [(request, len(item[0])) for item, request, _ in many] if self._log else []
-            scored = self.scored(columns, marks)
+            scored = self.scored(columns, marks, [len(item[0]) for item, _, _ in many] if many else ())
         except Exception as error:  # every caller of the batch is told, whatever the runtime raised
             for _, _, tell in (*ones, *many):
                 _told(tell, error, 0)
@@ -85,11 +85,15 @@ class Batcher:
             _told(tell, scored, start)
             start += len(item[0])
 
-    def scored(self, columns: Values, marks: Sequence[tuple[str, int]]) -> Scored:
-        """Score columns at once, on whatever thread this is; `marks` tells the requests that they are of, in order."""
+    def scored(self, columns: Values, marks: Sequence[tuple[str, int]], sizes: Sequence[int] | None = None) -> Scored:
+        """Score columns at once, on whatever thread this is; `marks` tells the requests that they are of, in order.
+
+        `sizes` are the rows of those of several, which come last; without it those that `marks` tells.
+        """
         numbers = self._model.numbers(columns)
         outputs, codes = self._ways.outputs(numbers, columns)
-        self._counts.later(numbers, columns, outputs, codes)
+        several = [count for _, count in marks] if sizes is None else sizes
+        self._counts.later(numbers, columns, outputs, codes, several)
         if self._log is not None:
             self._log(columns, outputs, marks)
         return Scored(self._model, outputs)

@@ -122,7 +122,7 @@ class Made:
         stalled = chance.binomial(requests, min(chance.poisson(one.stalls * seconds / 60) * STALL / seconds, 1.0))
         times = times - chance.multivariate_hypergeometric(times, stalled)
         times[SECONDS.index(0.25)] += stalled
-        rows = chance.multinomial(requests - failed - refused, self._bins)
+        rows = alike = chance.multinomial(requests - failed - refused, self._bins)
         more = chance.negative_binomial(np.maximum(rows, 1), 1 / one.rows) if one.rows > 1 else 0
         rows = rows + more * (rows > 0)
         common, cells = self._cells._common[0], self._cells._all[0]
@@ -132,6 +132,10 @@ class Made:
         common[LAYOUT.rows] += rows.sum()
         cells[LAYOUT.outputs : LAYOUT.outputs_sum] += rows
         cells[LAYOUT.chosen : LAYOUT.outputs] += (rows[:10].sum(), rows[10:].sum())
+        if one.rows > 1:
+            cells[LAYOUT.many : LAYOUT.size] += np.concatenate(
+                [rows, alike, *([each[:10].sum(), each[10:].sum()] for each in (rows, alike))]
+            )
 
     def text(self, version: int) -> str:
         """Return what /metrics tells."""

@@ -27,7 +27,7 @@ def verdicts(measures, alpha=0.01):
 def test_alike_is_no_worse(counts, deploy) -> None:
     """All measures of a canary that is as stable is."""
     canary, stable = counts(), counts(asked=90_000.0, failed=90.0, refused=900.0)
-    measures = [*of_requests(canary, stable, deploy), of_predictions(canary, stable, expected(), expected(), deploy)]
+    measures = [*of_requests(canary, stable, deploy), *of_predictions(canary, stable, expected(), expected(), deploy)]
     assert ["no worse"] * 4 == verdicts(measures)
 
 
@@ -93,7 +93,7 @@ def test_times_are_compared_where_both_count_them(counts, deploy) -> None:
 def shifted(counts, deploy, **more):
     """Judge a canary that predicts higher than a stable one, as is expected."""
     canary, stable = counts(above=(0.9, 0.6, 0.3), **more), counts(asked=90_000.0)
-    return judge([of_predictions(canary, stable, expected((0.9, 0.6, 0.3)), expected(), deploy)], 0.01)[0]
+    return judge([*of_predictions(canary, stable, expected((0.9, 0.6, 0.3)), expected(), deploy)], 0.01)[0]
 
 
 def test_a_shift_that_the_test_part_shows_is_no_harm(counts, deploy) -> None:
@@ -106,19 +106,19 @@ def test_a_shift_that_the_test_part_shows_is_no_harm(counts, deploy) -> None:
 def test_a_shift_that_nobody_expected_is_worse(counts, deploy) -> None:
     """Also one that fails to appear."""
     canary, stable = counts(above=(0.9, 0.6, 0.3)), counts(asked=90_000.0)
-    assert ["worse"] == verdicts([of_predictions(canary, stable, expected(), expected(), deploy)])
-    assert ["worse"] == verdicts([of_predictions(stable, stable, expected((0.9, 0.6, 0.3)), expected(), deploy)])
+    assert ["worse"] == verdicts([*of_predictions(canary, stable, expected(), expected(), deploy)])
+    assert ["worse"] == verdicts([*of_predictions(stable, stable, expected((0.9, 0.6, 0.3)), expected(), deploy)])
 
 
 def test_labels_are_compared_as_well(counts, deploy) -> None:
     """Of several labels the histogram of the last one's probability does not tell which is chosen."""
     canary = counts(chosen=np.array([3_000.0, 6_890.0]))
-    line = judge([of_predictions(canary, counts(asked=90_000.0), expected(), expected(), deploy)], 0.01)[0]
+    line = judge([*of_predictions(canary, counts(asked=90_000.0), expected(), expected(), deploy)], 0.01)[0]
     assert ("worse", True) == (line.verdict, line.measure.startswith("label "))
     unlabelled = expected(labels=())
-    line = judge([of_predictions(canary, counts(asked=90_000.0), unlabelled, unlabelled, deploy)], 0.01)[0]
+    line = judge([*of_predictions(canary, counts(asked=90_000.0), unlabelled, unlabelled, deploy)], 0.01)[0]
     assert "no worse" == line.verdict
-    line = judge([of_predictions(canary, counts(asked=90_000.0), expected(), unlabelled, deploy)], 0.01)[0]
+    line = judge([*of_predictions(canary, counts(asked=90_000.0), expected(), unlabelled, deploy)], 0.01)[0]
     assert "no worse" == line.verdict
 
 
@@ -127,8 +127,8 @@ def test_where_stable_cannot_be_compared_the_bundle_is(counts, deploy) -> None:
     good, bad = counts(), counts(above=(0.9, 0.6, 0.3))
     other = replace(expected(), edges=(1.0, 2.0, 3.0))
     for stable, before in ((None, None), (counts(edges=(1.0, 2.0, 3.0)), other), (counts(), other), (counts(), None)):
-        assert ["no worse"] == verdicts([of_predictions(good, stable, expected(), before, deploy)])
-        assert ["worse"] == verdicts([of_predictions(bad, stable, expected(), before, deploy)])
+        assert ["no worse"] == verdicts([*of_predictions(good, stable, expected(), before, deploy)])
+        assert ["worse"] == verdicts([*of_predictions(bad, stable, expected(), before, deploy)])
 
 
 def test_a_canary_that_counts_otherwise_than_its_bundle_is_not_judged(counts, deploy) -> None:
@@ -137,11 +137,14 @@ def test_a_canary_that_counts_otherwise_than_its_bundle_is_not_judged(counts, de
         of_predictions(counts(labels=("yes", "no")), None, expected(), None, deploy)
 
 
-def test_rows_of_one_request_prove_as_much_as_one(counts, deploy) -> None:
-    """A thousand rows in ten requests may all be alike."""
-    many = {"asked": 10.0, "failed": 0.0, "refused": 0.0, "rows": 10_000.0}
-    line = shifted(counts, deploy, **many)
-    assert (10, "not enough") == (line.n, line.verdict)
+def test_an_older_service_is_judged_while_each_request_has_one_row(counts, deploy) -> None:
+    """It counts rows, and those of one request may be alike: then nothing is said of predictions, good or bad."""
+    old = {"by_request": False, "above": (0.9, 0.6, 0.3)}
+    for canary, stable in ((counts(**old), counts()), (counts(above=(0.9, 0.6, 0.3)), counts(by_request=False))):
+        assert ["worse"] == verdicts([*of_predictions(canary, stable, expected(), expected(), deploy)])
+    many = counts(**old, rows=10_000.0)
+    for canary, stable in ((many, counts()), (counts(), many), (many, None)):
+        assert [] == of_predictions(canary, stable, expected(), expected(), deploy)
 
 
 def test_answers_are_held_against_the_bundles_own(deploy) -> None:

@@ -53,7 +53,19 @@ def test_what_the_service_counts_is_read() -> None:
     assert (1, 0) == (counts.slow[SECONDS.index(0.25)], counts.slow[SECONDS.index(0.5)])
     assert ((0.25, 0.5, 0.75), [2, 1, 1]) == (counts.edges, counts.above.tolist())
     assert (("no", "yes"), [2, 1], 3) == (counts.labels, counts.chosen.tolist(), counts.rows)
-    assert 3 == counts.predicted
+    assert (True, True) == (counts.by_request, counts.independent)
+
+
+def test_an_older_service_tells_rows_and_its_replicas_are_alike() -> None:
+    """Without the newer series the older ones are read; requests of several rows make them no proof."""
+    text = Service().answer(200, outputs=(0.1, 0.3, 0.8)).text
+    old = text.replace("prediction_by_request", "other").replace("prediction_labels_by_request", "others")
+    counts = read(old).counts
+    assert (3, False, False) == (counts.rows, counts.by_request, counts.independent)
+    watched = Watched("canary", "7", "d7")
+    watched.look([text])
+    watched.look([old])
+    assert "counts by other bounds" in watched.wrong[0]
 
 
 BROKEN = {
@@ -68,12 +80,14 @@ BROKEN = {
     "fewer than none": (lambda text: text.replace('status="200"} 1.0', 'status="200"} -1.0'), "counts -1"),
     "a status that is none": (lambda text: text.replace('status="200"', 'status="ok"'), "has the status 'ok'"),
     "a histogram without its end": (
-        lambda text: text.replace('prediction_bucket{le="+Inf"} 1.0\n', ""),
-        "the buckets of prediction do not add up",
+        lambda text: text.replace('prediction_by_request_bucket{le="+Inf"} 1.0\n', ""),
+        "the buckets of prediction_by_request do not add up",
     ),
     "a histogram that falls": (
-        lambda text: text.replace('prediction_bucket{le="+Inf"} 1.0', 'prediction_bucket{le="+Inf"} 0.0'),
-        "the buckets of prediction do not add up",
+        lambda text: text.replace(
+            'prediction_by_request_bucket{le="+Inf"} 1.0', 'prediction_by_request_bucket{le="+Inf"} 0.0'
+        ),
+        "the buckets of prediction_by_request do not add up",
     ),
     "two models": (
         lambda text: text.replace("model_info{", 'model_info{model="n",version="1",digest="e"} 1.0\nmodel_info{', 1),

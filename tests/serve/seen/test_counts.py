@@ -126,6 +126,25 @@ def test_the_latency_histogram_adds_up() -> None:
     assert (1, 2, 3) == tuple(found["predict_seconds_bucket", end] for end in (f"{SECONDS[0]:g}", "2.5", "+Inf"))
 
 
+def test_a_request_counts_one_whatever_its_rows() -> None:
+    """The shares of its rows; single rows beside it, and batches that are counted later, as they are."""
+    counts = made()
+    numbers = np.zeros((1, 6), dtype="float32")
+    columns = [[0] * 6, ["a"] * 6, ["c"] * 6]
+    outputs = np.array([[1 - one, one] for one in (0.9, 0.1, 0.1, 0.8, 0.1, 0.6)], dtype="float32")
+    counts.later(numbers, columns, outputs, None, [3, 2])  # one row, then requests of three and two
+    counts.later(numbers[:, :1], [each[:1] for each in columns], outputs[:1])
+    found = samples(exposition(counts, RELEASE).decode())
+    name = "prediction_by_request_bucket"
+    third = round(2 / 3 * 2**20) / 2**20
+    assert (third + 0.5, third + 1.0, 4.0) == (found[name, "0.25"], found[name, "0.75"], found[name, "+Inf"])
+    assert (third + 0.5, 4.0) == (
+        found["prediction_labels_by_request_total", "no"],
+        found["prediction_labels_by_request_total", "no"] + found["prediction_labels_by_request_total", "yes"],
+    )
+    assert 7 == found["prediction_bucket", "+Inf"]
+
+
 def test_what_waits_is_bounded() -> None:
     """Enough rows, or enough answers, are due to be counted."""
     counts = made()
