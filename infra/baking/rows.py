@@ -70,13 +70,24 @@ def _parquet(file: Path, names: Sequence[str]) -> Iterator[Row]:
 
 
 def _json_lines(path: Path, names: Sequence[str]) -> Iterator[Row]:
-    with path.open(encoding="utf-8") as lines:
+    with path.open("rb") as lines:
         for number, line in enumerate(lines, 1):
             try:
-                row = json.loads(line)
-                yield {name: None if _is_nan(row[name]) else row[name] for name in names}
-            except (ValueError, KeyError, TypeError) as error:
-                raise Refusal(f"{path}, line {number} is no row of this model: {error!r}") from None
+                row = json.loads(line.decode("utf-8"))
+                found = {name: _plain(row[name]) for name in names}
+            except (ValueError, KeyError, TypeError, RecursionError) as error:  # its text may quote a value
+                why = f"it lacks {error}" if isinstance(error, KeyError) else "it is no object of numbers and texts"
+                raise Refusal(f"{path}, line {number} is no row of this model: {why}") from None
+            yield found
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as a request can hold it. Raises TypeError for a list or an object, ValueError for half a sign."""
+    if not isinstance(value, str | int | float | None):
+        raise TypeError
+    if isinstance(value, str):
+        value.encode("utf-8")
+    return None if _is_nan(value) else value
 
 
 def _is_nan(value: Any) -> bool:

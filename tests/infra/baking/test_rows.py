@@ -106,6 +106,21 @@ def test_what_holds_no_rows_of_this_model_is_a_sentence(tmp_path) -> None:
         list(recorded(tmp_path / "broken.jsonl", NAMES))
 
 
+@pytest.mark.parametrize(
+    "line",
+    [b'{"age": 1, "size": 1, "town": "\\ud800"}', b'{"age": [NaN], "size": 1, "town": "a"}', b"[" * 100_000, b"5",
+     b'{"age": 1, "size": 1, "town": "M\xfcller"}', b""],
+    ids=["half a sign", "a list", "deep", "a number", "Latin-1", "empty"],
+)  # fmt: skip
+def test_a_line_that_no_request_could_hold_is_named_without_its_values(tmp_path, line) -> None:
+    """The lines before it are rows."""
+    (tmp_path / "rows.jsonl").write_bytes(json.dumps(WANTED[0]).encode() + b"\n" + line + b"\n")
+    rows = recorded(tmp_path / "rows.jsonl", NAMES)
+    assert WANTED[0] == next(rows)
+    with pytest.raises(Refusal, match=r"rows\.jsonl, line 2 is no row of this model: it is no object of numbers and"):
+        next(rows)
+
+
 def test_a_column_of_decimals_is_one_of_numbers_and_one_of_lists_none(tmp_path) -> None:
     """As a database writes prices; what no request could hold is named before anything is sent."""
     frame = pd.DataFrame({"age": [17, 18], "size": [Decimal("1.50"), None], "town": pd.Categorical(["a", "b"])})
