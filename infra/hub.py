@@ -136,6 +136,8 @@ class _Asked:
             raise NoSuchImageError(f"{self._host} has no {path} in {self._top.partition('/v2/')[2]}")
         if answer.status_code in (401, 403):
             raise Refusal(f"{self._host} lets nobody with this login {method} {path}: `docker login {self._host}`")
+        if answer.request.method != method:  # a redirect can make a PUT a GET, which writes nothing
+            raise OutsideError(f"{self._host} sent {method} {path} on to where it is only read")
         if not answer.is_success:
             raise OutsideError(f"{self._host} answered {method} {path} by status {answer.status_code}")
         return answer

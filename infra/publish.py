@@ -6,7 +6,8 @@ scanner looked at. A deployment takes no other image for this version.
 Reads   the image's registry (see infra.hub), the bundle, what infra.measure wrote; ATTESTATION, how the image is
         attested: platform, none or the file of a public key (see infra.verified)
 Prints  a table: the image by digest, its model, bundle, commit, and how it is attested
-Writes  the ledger's line `publication`; the tag model-<version> of the image
+Writes  the ledger's line `publication`; the image's own tag, model-<version>-<first 12 digits of its digest>, and
+        model-<version>, which goes on to the next image of that version
 Exits   0 published; 1 the image is another than the one that was judged; 2 used or set up wrongly;
         3 the outside failed
 """
@@ -63,6 +64,13 @@ def publish(sealed: Bundle, image: Image, content: str) -> Line:
     return book.note(PUBLICATION, facts)
 
 
+def tags(version: int, reference: str) -> tuple[str, str]:
+    """Name an image of a version by a tag that it alone has, and by the one that goes on to the version's next image."""
+    _, _, wanted = hub.parts(reference)
+    # without its own, the image that is live would lose its only tag to the next build of the same version
+    return f"model-{version}-{wanted.removeprefix('sha256:')[:12]}", f"model-{version}"
+
+
 def table(sealed: Bundle, image: Image, line: Line, how: str) -> str:
     """Show what was published as Markdown."""
     told = {
@@ -95,7 +103,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         sealed = bundles.read(given.bundle)
         image = hub.look(given.image)
         line = publish(sealed, image, content)
-        hub.tag(given.image, f"model-{sealed.version}")
+        for word in tags(sealed.version, given.image):
+            hub.tag(given.image, word)
     except (BundleError, NoSuchImageError, UnverifiedError) as error:
         log(f"infra.publish: {error}")
         return NO

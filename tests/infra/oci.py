@@ -77,6 +77,7 @@ class FakeHub:
     status: int = 0  # of every answer
     realm: str = ""  # where it sends who has no token
     login: str = ""  # that /token wants
+    moved: int = 0  # the status by which it sends a PUT on to /elsewhere
     host: str = ""
 
     def answer(self, method: str, path: str, authorization: str, content: bytes) -> tuple[int, dict[str, str], bytes]:
@@ -94,6 +95,10 @@ class FakeHub:
         path, _, query = path.partition("?")
         if method == "POST":
             return 202, {"Location": f"{path}1"}, b""
+        if method == "PUT" and self.moved:
+            return self.moved, {"Location": "/elsewhere"}, b""
+        if path == "/elsewhere":
+            return 200, {}, b"a page"
         if method == "PUT":
             key = path.rpartition("uploads/")[0] + query.removeprefix("digest=") if query else path
             self.held[key] = content

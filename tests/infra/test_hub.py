@@ -135,3 +135,12 @@ def test_a_tag_names_the_very_image(fake):
     reference = oci.push(fake.host, "a/b", {})
     hub.tag(reference, "model-1")
     assert fake.held["/v2/a/b/manifests/model-1"] == fake.held[f"/v2/a/b/manifests/{reference.partition('@')[2]}"]
+
+
+@pytest.mark.parametrize("status", [302, 303])
+def test_a_tag_that_was_only_read_elsewhere_is_none(fake, status):
+    """A redirect may make the PUT a GET, whose 200 tags nothing."""
+    reference = oci.push(fake.host, "a/b", {})
+    fake.moved = status
+    with pytest.raises(OutsideError, match=r"PUT manifests/model-1"):
+        hub.tag(reference, "model-1")

@@ -31,7 +31,8 @@ def test_what_was_judged_is_published(pushed, capsys):
     assert 0 == ask(sealed, reference, measured)
     [line] = book.lines()
     assert ("publication", 7, reference) == (line.event, line.facts["version"], line.facts["image"])
-    assert "/v2/org/my_repo/manifests/model-7" in fake.held
+    own = f"/v2/org/my_repo/manifests/model-7-{reference.partition('@sha256:')[2][:12]}"
+    assert fake.held[own] == fake.held["/v2/org/my_repo/manifests/model-7"]
     told = capsys.readouterr().out
     assert f"| image | `{reference}` |" in told
     assert "| attested | not attested: the platform does it for public repositories alone" in told
@@ -44,7 +45,18 @@ def test_other_layers_than_the_measured_ones_are_not_published(pushed, capsys):
     assert ask(sealed, reference, measured) == 1
     assert "its layers are not those that were measured and scanned" in capsys.readouterr().err
     assert [] == book.lines()
-    assert "/v2/org/my_repo/manifests/model-7" not in fake.held
+    assert [] == [path for path in fake.held if "/manifests/model-" in path]
+
+
+def test_the_next_image_of_a_version_leaves_the_live_one_its_tag(pushed):
+    """A push without a new version builds another image of it: `model-7` goes on, each digest is tagged all the same."""
+    sealed, live, measured, fake = pushed
+    assert 0 == ask(sealed, live, measured)
+    following = oci.push(fake.host, "org/my_repo", oci.labels_of(sealed) | {"built": "again"})
+    assert 0 == ask(sealed, following, measured)
+    tagged = {oci.digest(held): path for path, held in fake.held.items() if "/manifests/model-7-" in path}
+    assert {live.partition("@")[2], following.partition("@")[2]} == tagged.keys()
+    assert following.partition("@")[2] == oci.digest(fake.held["/v2/org/my_repo/manifests/model-7"])
 
 
 def test_an_image_of_another_bundle_is_not_published(pushed, make_bundle, capsys):
