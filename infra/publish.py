@@ -5,7 +5,7 @@ scanner looked at. A deployment takes no other image for this version.
 
 Reads   the image's registry (see infra.hub), the bundle, what infra.measure wrote; ATTESTATION, how the image is
         attested: platform, none or the file of a public key (see infra.verified)
-Prints  a table: the image by digest, its model, bundle, commit, and how it is attested
+Prints  a table: the image by digest, its model, bundle, commits, and how it is attested
 Writes  the ledger's line `publication`; the image's own tag, model-<version>-<first 12 digits of its digest>, and
         model-<version>, which goes on to the next image of that version
 Exits   0 published; 1 the image is another than the one that was judged; 2 used or set up wrongly;
@@ -65,7 +65,7 @@ def publish(sealed: Bundle, image: Image, content: str) -> Line:
 
 
 def tags(version: int, reference: str) -> tuple[str, str]:
-    """Name an image of a version by a tag that it alone has, and by the one that goes on to the version's next image."""
+    """Name an image by a tag that it alone has, and by the one that goes on to the version's next image."""
     _, _, wanted = hub.parts(reference)
     # without its own, the image that is live would lose its only tag to the next build of the same version
     return f"model-{version}-{wanted.removeprefix('sha256:')[:12]}", f"model-{version}"
@@ -78,7 +78,8 @@ def table(sealed: Bundle, image: Image, line: Line, how: str) -> str:
         "model": f"{sealed.model}, version {sealed.version}",
         "bundle": f"`{sealed.digest}`",
         "data": f"`{image.labels.get(labels.DATA_DIGEST, '')}`",
-        "commit": f"`{image.labels.get(labels.REVISION, '')}`",
+        "built from": f"`{image.labels.get(labels.REVISION, '')}`",
+        "trained at": f"`{image.labels.get(labels.MODEL_COMMIT, '')}`",
         "attested": SAID.get(how, f"by the key {how}"),
         "ledger": f"line {line.number}",
     }

@@ -27,7 +27,7 @@ from validation.script import BUILD, NO, ROOT, YES, Refusal, door, log, parser, 
 
 LEAST = (1, 5)  # the version of CycloneDX that first knew models
 LINUX = {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix"}  # where the image runs
-NAMES = {"MODEL_DIGEST": "model-digest", "BUNDLE_DIGEST": "bundle-digest", "REVISION": "commit"}
+NAMES = {"MODEL_DIGEST": "model-digest", "BUNDLE_DIGEST": "bundle-digest", "MODEL_COMMIT": "model-commit"}
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -215,14 +215,16 @@ def test_the_image_serves_without_a_shell_and_carries_nothing_that_trains(
 
 @pytest.mark.engine
 def test_two_builds_give_the_same_layers(engine, make_real_bundle, built, monkeypatch):
-    """Built again from nothing, hours later for all that the files tell, no layer differs."""
+    """Built again from nothing, later and by another commit for all that is told, no layer differs."""
     sealed = make_real_bundle(5)
     first = engine.images.get(built(sealed)).attrs["RootFS"]["Layers"]
     for path in sealed.folder.rglob("*"):
         os.utime(path, (1, 1))
     monkeypatch.setattr(engine.api, "build", partial(engine.api.build, nocache=True))
-    again = engine.images.get(built(sealed)).attrs["RootFS"]["Layers"]
-    assert first == again
+    monkeypatch.setenv("GITHUB_SHA", "b" * 40)
+    again = engine.images.get(built(sealed))
+    assert first == again.attrs["RootFS"]["Layers"]
+    assert ("b" * 40, "c" * 40) == (again.labels[labels.REVISION], again.labels[labels.MODEL_COMMIT])
 
 
 @pytest.mark.engine

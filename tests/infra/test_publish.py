@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from infra import hub, publish
+from infra import hub, labels, publish
 from tests.infra import oci
 from train.travel import book
 
@@ -15,7 +15,8 @@ def pushed(make_bundle, store, tmp_path, monkeypatch):
     monkeypatch.setenv("ATTESTATION", "none")
     sealed = store.add(make_bundle(7))
     with oci.serving(oci.FakeHub()) as fake:
-        reference = oci.push(fake.host, "org/my_repo", oci.labels_of(sealed))
+        commits = {labels.REVISION: "b", labels.MODEL_COMMIT: "t"}
+        reference = oci.push(fake.host, "org/my_repo", oci.labels_of(sealed) | commits)
         measured = tmp_path / "measured.json"
         measured.write_text(json.dumps({"content": hub.look(reference).content, "faults": []}))
         yield sealed, reference, measured, fake
@@ -35,6 +36,7 @@ def test_what_was_judged_is_published(pushed, capsys):
     assert fake.held[own] == fake.held["/v2/org/my_repo/manifests/model-7"]
     told = capsys.readouterr().out
     assert f"| image | `{reference}` |" in told
+    assert "| built from | `b` |\n| trained at | `t` |" in told
     assert "| attested | not attested: the platform does it for public repositories alone" in told
 
 
@@ -49,7 +51,7 @@ def test_other_layers_than_the_measured_ones_are_not_published(pushed, capsys):
 
 
 def test_the_next_image_of_a_version_leaves_the_live_one_its_tag(pushed):
-    """A push without a new version builds another image of it: `model-7` goes on, each digest is tagged all the same."""
+    """A push without a new version builds another image of it: `model-7` goes on, each digest is tagged."""
     sealed, live, measured, fake = pushed
     assert 0 == ask(sealed, live, measured)
     following = oci.push(fake.host, "org/my_repo", oci.labels_of(sealed) | {"built": "again"})

@@ -48,7 +48,8 @@ def test_the_model_becomes_a_part(ask, capsys):
     [hashed] = model["hashes"]
     assert json.loads((sealed.folder / "manifest.json").read_text())["files"]["model/model.onnx"] == hashed["content"]
     properties = {one["name"]: one["value"] for one in model["properties"]}
-    assert sealed.digest == properties["gatehouse:bundle-digest"]
+    assert (sealed.digest, "c" * 40) == (properties["gatehouse:bundle-digest"], properties["gatehouse:model-commit"])
+    assert "gatehouse:commit" not in properties  # which would be taken for the code's
     [data] = model["modelCard"]["modelParameters"]["datasets"]
     assert "gatehouse:data-digest" == data["contents"]["properties"][0]["name"]
     again, _ = run(path.read_text())

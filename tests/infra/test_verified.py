@@ -138,5 +138,6 @@ def test_an_attestation_that_is_missing_where_it_is_required_refuses(published, 
 def test_the_label_that_names_the_bundle_is_the_one_the_image_bears():
     """Labels here and in the Dockerfile are the same words."""
     text = (verified.Path(labels.__file__).parent.parent / "serve/Dockerfile").read_text()
-    for word in (labels.MODEL, labels.VERSION, labels.MODEL_DIGEST, labels.DATA_DIGEST, labels.BUNDLE, labels.REVISION):
+    words = (labels.MODEL, labels.VERSION, labels.MODEL_COMMIT, labels.MODEL_DIGEST, labels.DATA_DIGEST, labels.BUNDLE)
+    for word in (*words, labels.REVISION):
         assert f'{word}="' in text
