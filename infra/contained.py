@@ -51,10 +51,14 @@ def start(
     volumes = {told.SPOOL: network.volume("spool")} if said.spools else {}
     settings |= {"environment": variables} | ({"restart_policy": KEPT} if proven else at_birth(client))
     made = create(client, reference, name, labels, memory, volumes, said.folders, **settings)
-    if said.spools:
-        host.put(made, told.SPOOL, {}, told.SPOOLED.rpartition("/")[2])
-    with host.asking(f"start {name}"):
-        made.start()
+    try:
+        if said.spools:
+            host.put(made, told.SPOOL, {}, told.SPOOLED.rpartition("/")[2])
+        with host.asking(f"start {name}"):
+            made.start()
+    except BaseException:
+        remove(made)  # nobody knows its id yet
+        raise
     return made
 
 

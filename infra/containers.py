@@ -8,7 +8,7 @@ A run may be killed at any step: `settle` (infra/repair.py) finishes a switch th
 import os
 from functools import cached_property
 
-from infra import asked, contained, host, image, network, repair, told
+from infra import asked, contained, host, image, network, repair, switching, told
 from infra.baking.sides import Metrics
 from infra.bundle import Bundle
 from infra.caddy import Edge
@@ -17,11 +17,10 @@ from infra.contained import DRAIN_SECONDS, IMAGE, UPSTREAM
 from infra.host import Container
 from infra.network import Network
 from infra.proxy import Proxy
-from infra.roles import CANDIDATE, LIVE, PREVIOUS, Roles
+from infra.roles import CANDIDATE, LIVE, Roles
 from validation.script import digest, log
 from validation.steps import step
 
-SHORT_DRAIN_SECONDS = 5  # for requests under way of a candidate that is taken back
 MEMORY = 2**30  # bytes; of one process that serves, where nothing else is said
 
 
@@ -40,8 +39,8 @@ class Containers:
         key = digest(self.home.encode())[:8]
         self.roles = Roles(engine, self.home, key)
         self._known = f"gatehouse-{key}"
-        self._before = ""  # id of the container that served when `settle` looked
-        self._candidate: Container | None = None
+        self.before = ""  # id of the container that served when `settle` looked
+        self.own: Container | None = None  # what this deployment started, whatever its name has become
         far = host.machine(engine)
         self.name = f"container on {far.destination}" if far else "container"
         near = f"http://{far.name if far and edge.exposed else edge.near}:{edge.port}"
@@ -74,7 +73,7 @@ class Containers:
         """
         told.tell(os.environ, exposed=self.edge.exposed, elsewhere=host.machine(self.engine) is not None)
         live = repair.settle(self)
-        self._before = live.id if live is not None else ""
+        self.before = live.id if live is not None else ""
 
     def is_up(self) -> bool:
         """Whether something of ours serves now."""
@@ -99,80 +98,56 @@ class Containers:
         else:
             self.image = image.build(self.engine, bundle)
         labels = {"gatehouse.bundle": bundle.digest, "gatehouse.ledger": self.ledger, IMAGE: self.image}
-        self._candidate = self.start(self.image, self.roles.name(bundle.slug, CANDIDATE), labels)
+        self.own = self.start(self.image, self.roles.name(bundle.slug, CANDIDATE), labels)
         step("candidate")
-        return contained.url(self.engine, self._candidate)
+        return contained.url(self.engine, self.own)
 
     def candidate_ended(self) -> str | None:
-        """Say how the candidate ended, or None while it runs."""
-        return contained.ended(self._candidate, proven=False) if self._candidate is not None else None
+        """Say how the candidate ended, or None while it runs. Raises OvertakenError."""
+        return contained.ended(switching.standing(self), proven=False) if self.own is not None else None
 
     def candidate_log(self) -> list[str]:
         """Return the last lines of the candidate's log."""
-        return contained.tail(self._candidate) if self._candidate is not None else []
+        return contained.tail(self.own) if self.own is not None else []
 
     def share(self, part: float) -> Metrics:
-        """Hand a part (0 to 1) of the requests to the candidate, where something serves that it can be taken from."""
-        candidate = self.roles.find(CANDIDATE)
-        if candidate is not None and self.roles.find(LIVE) is not None:
+        """Hand a part (0 to 1) of the requests to the candidate, where something serves that it can be taken from.
+
+        Raises OvertakenError.
+        """
+        candidate = switching.standing(self)
+        if self.roles.find(LIVE) is not None:
             self.proxy.share(candidate.labels[UPSTREAM], part)
             step("share")
         return self.metrics
 
     def metrics(self) -> tuple[list[str], list[str]]:
         """Return what the live one and the candidate tell Prometheus. Raises OutsideError or Refusal."""
-        stable, canary = ([asked.metrics(url)] if url else [] for url in map(self._own_url, (LIVE, CANDIDATE)))
+        live = self.roles.find(LIVE)
+        tried = self.own is not None and (live is None or live.id != self.own.id)
+        urls = self.stable, contained.url(self.engine, switching.standing(self)) if tried else ""
+        stable, canary = ([asked.metrics(url)] if url else [] for url in urls)
         return stable, canary
 
     def remove_candidate(self) -> None:
-        """Take its share from the candidate and remove it; what served before the live one drains, and is stopped."""
-        candidate, previous = self.roles.find(CANDIDATE), self.roles.find(PREVIOUS)
-        if candidate is not None:
-            shared = candidate.labels.get(UPSTREAM) == self.proxy.shared()
-            if shared:
-                self.proxy.share("", 0)
-            contained.remove(candidate, SHORT_DRAIN_SECONDS if shared else 0)
-        if previous is not None and contained.running(previous):
-            with host.asking(f"stop {previous.name}"):
-                previous.stop(timeout=DRAIN_SECONDS)
-        self._candidate = None
+        """Take its share from the candidate and remove it; where it serves, what served before drains and is stopped.
+
+        Only what this deployment started, or took the place of.
+        """
+        switching.clear(self)
+        self.own = None
 
     def switch(self, bundle: Bundle) -> str | None:  # noqa: ARG002  the candidate holds it
         """Let the candidate take over from the next request on; return why not if it could not.
 
-        What served before goes on running until `remove_candidate`, so that `switch_back` finds it ready.
+        What served before goes on running until `remove_candidate`, so that `switch_back` finds it ready. Raises
+        OvertakenError when another deployment took the candidate away.
         """
-        candidate = self.roles.find(CANDIDATE)
-        if candidate is None or (why := contained.ended(candidate, proven=False)) is not None:
-            return why if candidate is not None else "there is no candidate any more"
-        contained.keep(self.engine, candidate)
-        step("kept")
-        if self.roles.find(LIVE) is None:
-            self.proxy.ensure(candidate.labels[UPSTREAM])
-        else:
-            self.proxy.route(candidate.labels[UPSTREAM])
-        step("routed")
-        self.roles.call_live(candidate)
-        step("renamed")
-        self._candidate = None
-        return None
+        return switching.switch(self)
 
     def switch_back(self) -> None:
         """Serve what was served when `settle` looked, or nothing when there was nothing."""
-        live = self.roles.find(LIVE)
-        if live is None or live.id == self._before:
-            return
-        old = next((one for one in self.roles.all() if one.id == self._before), None)
-        if old is None:
-            self.proxy.remove()
-            contained.remove(live, SHORT_DRAIN_SECONDS)
-        elif why := contained.come_up(self.engine, old, self.ready_seconds):
-            log(f"infra.deploy: undo: the old container does not come up again ({why}); the new one serves on")
-        else:
-            self.proxy.route(old.labels[UPSTREAM])
-            step("routed back")
-            self.roles.call_live(old)
-            contained.remove(self.roles.find(CANDIDATE), SHORT_DRAIN_SECONDS)
+        switching.back(self)
 
     def remove(self) -> bool:
         """Take everything down; return whether there was anything. Certificates and records that wait stay."""

@@ -5,10 +5,10 @@ The proxy knows whom requests go to, and that is the truth: a switch that it has
 
 from typing import TYPE_CHECKING
 
-from infra import contained, host, process
+from infra import contained, host, process, switching
 from infra.contained import DRAIN_SECONDS, IMAGE, UPSTREAM
 from infra.host import Container
-from infra.roles import LIVE, NEXT, PREVIOUS
+from infra.roles import CANDIDATE, LIVE, NEXT, PREVIOUS
 from validation.script import OutsideError, Refusal, log
 from validation.steps import step
 
@@ -27,7 +27,8 @@ def settle(place: "Containers") -> Container | None:
     elif place.roles.find(LIVE) is None and (previous := place.roles.find(PREVIOUS)) is not None:
         place.roles.call_live(previous)
     contained.remove(place.roles.find(NEXT))
-    place.remove_candidate()
+    switching.take_away(place, place.roles.find(CANDIDATE))
+    place.roles.stop_previous()
     live = place.roles.find(LIVE)
     if live is None:
         place.proxy.remove()

@@ -30,6 +30,17 @@ class Roles:
         """Return the one in a role."""
         return next((one for one in self.all() if _role(one) == role), None)
 
+    def known(self, key: str) -> Container | None:
+        """Return the one with an id, whatever it is called by now."""
+        return next((one for one in self.all() if one.id == key), None)
+
+    def stop_previous(self) -> None:
+        """Stop what served before the live one, once it has answered what it had begun."""
+        previous = self.find(PREVIOUS)
+        if previous is not None and contained.running(previous):
+            with host.asking(f"stop {previous.name}"):
+                previous.stop(timeout=contained.DRAIN_SECONDS)
+
     def reached_at(self, upstream: str) -> Container | None:
         """Return the one that the proxy reaches by a name."""
         return next((one for one in self.all() if upstream and one.labels.get(UPSTREAM) == upstream), None)

@@ -17,6 +17,10 @@ MISSED = 3  # looks in a row at which /metrics cannot be had: then nobody can sa
 Metrics = Callable[[], tuple[list[str], list[str]]]  # of each replica of stable, and of the canary
 
 
+class OvertakenError(OutsideError):
+    """Another deployment took this one's candidate away: no look at it can come any more."""
+
+
 @dataclass(frozen=True)
 class Side:
     """A model that serves: version and digest as `/metrics` tells them, and what is expected of its predictions."""
@@ -49,10 +53,13 @@ class Sides:
     def look(self, taken: Taken = "all") -> str:
         """Look, and say in a sentence what keeps the canary from being good, whatever the numbers are.
 
-        `taken` is what is added up of the counts since the last look.
+        `taken` is what is added up of the counts since the last look. Raises OvertakenError when there is none of this
+        deployment any more.
         """
         try:
             stable, canary = self._metrics()
+        except OvertakenError:
+            raise
         except (OutsideError, httpx.HTTPError, OSError) as error:
             self._missed += 1
             log(f"infra.bake: /metrics cannot be had: {error}")

@@ -8,6 +8,7 @@ import pytest
 
 from infra import bake
 from infra.baking.counts import Counts
+from infra.baking.sides import OvertakenError
 from serve.seen.layout import SECONDS
 from tests.bench.bake import KINDS_OF_DEPLOYMENT, Kind, Made, Service, run, side
 from validation.script import OutsideError, Refusal
@@ -175,6 +176,19 @@ def test_a_look_that_fails_is_tried_again_and_three_in_a_row_undo(deploy) -> Non
     world = World(deploy, before=fail(5, 6, 7))
     assert "undo" == world.bake().outcome
     assert "could not be had 3 times in a row: refused" in world.verdict.sentence
+
+
+def test_a_bake_whose_canary_another_deployment_took_away_is_no_verdict(deploy) -> None:
+    """The outside failed, at the first look that finds it so: nobody can say whether the canary was good."""
+
+    def overtaken(world):
+        if world.looks == 2:
+            raise OvertakenError("another deployment is under way")
+
+    world = World(deploy, before=overtaken)
+    with pytest.raises(OvertakenError, match="under way"):
+        world.bake()
+    assert 2 == world.looks
 
 
 def test_a_restart_of_stable_is_told_and_no_reason_to_undo(deploy) -> None:

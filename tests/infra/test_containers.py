@@ -7,9 +7,10 @@ import httpx
 import pytest
 
 from infra import contained, host, machine, process, told
+from infra.baking.sides import OvertakenError
 from infra.trial import Trial
 from tests.serves import serves
-from validation.script import Refusal
+from validation.script import OutsideError, Refusal
 
 pytestmark = pytest.mark.engine
 
@@ -264,3 +265,102 @@ def test_what_waits_for_the_store_outlives_the_service(containers, make_bundle, 
     place.remove()
     [volume] = engine.volumes.list(filters={"name": place.network.volume("spool")})
     volume.remove()
+
+
+def running(place):
+    return {one.labels["gatehouse.bundle"] for one in place.roles.all() if contained.running(one)}
+
+
+def begun(place, sealed):
+    """Settle and start a candidate, and wait until it answers."""
+    place.settle()
+    url = place.start_candidate(sealed)
+    assert process.wait(lambda: answers(url), 20)
+    return place
+
+
+@pytest.mark.parametrize("act", [lambda late, _: late.share(0.5), lambda late, two: late.switch(two)])
+def test_who_is_overtaken_switches_to_nothing_and_removes_nothing(containers, make_bundle, ship, act):
+    """Another machine's deployment took the candidate's place: one sentence, and its own candidate goes on."""
+    record = ship(make_bundle(1))
+    two, three = make_bundle(2), make_bundle(3)
+    late = begun(containers(two), two)
+    early = begun(containers(three), three)
+    with pytest.raises(OvertakenError, match="another deployment is under way: the candidate of this one gave way"):
+        act(late, two)
+    for asks in (late.metrics, late.candidate_ended):
+        with pytest.raises(OvertakenError, match="another deployment is under way"):
+            asks()
+    late.switch_back()
+    late.remove_candidate()
+    assert 1 == version(record["url"])
+    assert early.candidate_ended() is None
+    assert early.switch(three) is None
+    early.remove_candidate()
+    assert 3 == version(record["url"])
+
+
+def test_a_candidate_that_is_gone_is_said(containers, make_bundle, ship):
+    """Another deployment has settled, and not started its own yet; what serves is not touched."""
+    record = ship(make_bundle(1))
+    two = make_bundle(2)
+    late = begun(containers(two), two)
+    containers(make_bundle(3)).settle()
+    with pytest.raises(OvertakenError, match="the candidate of this one is gone"):
+        late.switch(two)
+    late.switch_back()
+    late.remove_candidate()
+    assert (1, ["live"]) == (version(record["url"]), roles(late))
+
+
+def test_an_undo_after_another_switch_leaves_that_one_alone(containers, make_bundle, ship):
+    """Who comes too late neither routes back, nor stops what the other needs for its own undo."""
+    record = ship(make_bundle(1))
+    two, three = make_bundle(2), make_bundle(3)
+    late = begun(containers(two), two)
+    assert late.switch(two) is None
+    early = begun(containers(three), three)
+    assert early.switch(three) is None
+    late.switch_back()
+    late.remove_candidate()
+    assert 3 == version(record["url"])
+    assert {two.digest, three.digest} == running(early)
+    early.switch_back()
+    early.remove_candidate()
+    assert (2, ["live"]) == (version(record["url"]), roles(early))
+
+
+def test_a_candidate_taken_away_in_the_middle_of_a_switch_serves_nobody(containers, make_bundle, ship, monkeypatch):
+    """The proxy was told to go where nobody is any more: the undo sends it back."""
+    record = ship(make_bundle(1))
+    two = make_bundle(2)
+    late = begun(containers(two), two)
+    route = type(late.proxy).route
+
+    def overtaken(proxy, upstream):
+        route(proxy, upstream)
+        contained.remove(late.own)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(late.proxy), "route", overtaken)
+        with pytest.raises(OvertakenError, match="is gone"):
+            late.switch(two)
+    late.switch_back()
+    late.remove_candidate()
+    assert (1, ["live"]) == (version(record["url"]), roles(late))
+
+
+def test_a_container_that_cannot_start_is_not_left(containers, make_bundle, ship, monkeypatch):
+    """It is gone by the time that its sentence is said, and needs no undo."""
+    one = make_bundle(1)
+    place = containers(one)
+    monkeypatch.setenv("PREDICTION_SPOOL", "/spool")
+    monkeypatch.setattr(host, "put", no_room)
+    with pytest.raises(OutsideError, match="no room"):
+        place.start_candidate(one)
+    assert [] == place.roles.all()
+
+
+def no_room(*_):
+    """Stand for an engine whose disk is full."""
+    raise OutsideError("no room")
