@@ -17,9 +17,9 @@ import numpy.typing as npt
 from serve.coded import Codes
 from serve.rows import Values
 from serve.seen.layout import LOG, PROTOCOLS, RELOADS, SECONDS, STATUSES, Layout
+from serve.seen.shares import add_shares
 
 PENDING_TIMES = 512  # some 0.4 ms of counting between replies where each is of one row: more is felt by whoever waits
-PARTS = 2.0**20  # a share is a whole number of such parts: sums of them are exact, in any order, and never fall
 PENDING_ROWS = 2048  # about a millisecond, and fewer requests: to count fewer rows at once costs more a row
 
 Cells = npt.NDArray[np.float64]
@@ -175,22 +175,9 @@ class Counts:
             ends = np.cumsum([len(each) for _, _, each, *_ in pending])
             several = [np.arange(end - sum(some), end) for end, (*_, some) in zip(ends, pending, strict=True)]
             at = np.concatenate(several)
-            _add_shares(mine[layout.many : layout.many_chosen], bins[at], sizes)
+            add_shares(mine[layout.many : layout.many_chosen], bins[at], sizes)
             if layout.labels:
-                _add_shares(mine[layout.many_chosen : layout.size], chosen[at], sizes)
-
-
-def _add_shares(cells: Cells, places: npt.NDArray[np.intp], sizes: npt.NDArray[np.int64]) -> None:
-    """Add the rows at each place to the first half of the cells, and to the other what each request counts there.
-
-    A request counts one in all: the share of its rows at each place.
-    """
-    width = len(cells) // 2
-    of = np.repeat(np.arange(len(sizes)), sizes) * width + places
-    rows = np.bincount(of, minlength=len(sizes) * width).reshape(-1, width)
-    up_to = np.round(rows.cumsum(axis=1) / sizes[:, None] * PARTS) / PARTS
-    cells[:width] += rows.sum(axis=0)
-    cells[width:] += np.diff(up_to, axis=1, prepend=0.0).sum(axis=0)
+                add_shares(mine[layout.many_chosen : layout.size], chosen[at], sizes)
 
 
 def _shared(workers: int, cells: int) -> Cells:
