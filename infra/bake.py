@@ -28,6 +28,7 @@ from validation.script import log
 
 __all__ = ["Metrics", "Replay", "Replayed", "Side", "Verdict", "bake", "shadow", "side"]
 
+DEAF = 90.0  # seconds with nothing but 429, three times the longest pause that is made for one
 QUIET = 3  # looks after which it is said that the requests of users will not be enough
 
 Clock = Callable[[], float]
@@ -47,6 +48,7 @@ class Replayed:
     unlike: int
     said: str
     done: bool
+    skipped: int = 0  # rows that are not counted, since a side was asked too often (429)
 
 
 Replay = Callable[[float], Replayed]  # sends for so many seconds, and tells all that it has seen
@@ -94,9 +96,12 @@ def shadow(
 
     `users` are those who get the canary meanwhile: they are judged too, and where they tell, they decide.
     """
-    began, looks = clock(), 0
+    began = heard = clock()
+    looks, asked = 0, 0.0
     while True:
         seen, looks = replay(deploy.look_seconds), looks + 1
+        if seen.canary.asked > asked:
+            heard, asked = clock(), seen.canary.asked
         wrong = users.skip() if users else ""
         verdict = _of_replay(seen, wrong, deploy, alpha, clock() - began, looks)
         if users and verdict.outcome != UNDO:
@@ -109,6 +114,10 @@ def shadow(
             verdict = theirs if doubted else replace(verdict, notes=notes)
         if verdict.outcome != NOT_ENOUGH or seen.done:
             return verdict
+        if seen.skipped and clock() - heard > DEAF:
+            return replace(
+                verdict, sentence=f"{verdict.sentence}; for {DEAF:g} s all that came back was 429 (too often)"
+            )
         if clock() - began >= deploy.replay_seconds:
             return replace(
                 verdict, sentence=f"{verdict.sentence}; more than {deploy.replay_seconds:g} s are not replayed"

@@ -28,6 +28,7 @@ from validation.contract import Deploy
 from validation.script import Refusal, log
 
 TIMEOUT = 10.0  # seconds; callers have long given up
+HUNG = 12  # rows in a row without an answer of stable in time: then it is asked no more, and the canary goes on
 LONGEST_PAUSE = 30.0  # seconds that a 429 is waited for
 NONE = Counts((*SECONDS,), (), (), 0, 0, 0, 0, np.zeros(len(SECONDS)), 0, np.zeros(0), np.zeros(0))
 
@@ -40,6 +41,7 @@ class _Heard:
     asked: int = 0
     failed: int = 0
     refused: int = 0
+    hung: int = 0  # rows in a row that no answer came to in time
     times: list[float] = field(default_factory=list)
     counts: Counts = NONE
 
@@ -94,6 +96,7 @@ class Replay:
         self._compared = self._unlike = self._skipped = 0
         self._said = self._wrong = ""
         self._left: list[Row] = []
+        self._resumes = 0.0  # before this moment of the clock a side wants to be left alone
         self._next = 0.0  # before this moment of the clock nobody is asked
 
     def __call__(self, seconds: float) -> Replayed:
@@ -109,7 +112,9 @@ class Replay:
         canary, *stable = (side.settle() for side in self._sides)
         if not rows and self._skipped:
             log(f"infra.replay: {self._skipped} rows are not counted, since a side was asked too often (429)")
-        return Replayed(canary, stable[0] if stable else None, self._compared, self._unlike, self._said, not rows)
+        return Replayed(
+            canary, stable[0] if stable else None, self._compared, self._unlike, self._said, not rows, self._skipped
+        )
 
     def _wanted(self, rows: list[Row]) -> list[list[float] | None]:
         """Score rows by the bundle's own model; None for one that breaks its contract."""
@@ -131,6 +136,10 @@ class Replay:
         async with httpx.AsyncClient(**settings) as client, asyncio.TaskGroup() as tasks:
             for row, outputs in zip(rows, wanted, strict=True):
                 await free.acquire()
+                while (now := time.monotonic()) < min(self._resumes, end):
+                    await asyncio.sleep(min(self._resumes, end) - now)
+                if now < self._resumes:
+                    break
                 while (wait := self._next - time.monotonic()) > 0:
                     await asyncio.sleep(wait)
                 if self._wrong or (sent and time.monotonic() > end):
@@ -143,13 +152,15 @@ class Replay:
 
     async def _ask(self, client: httpx.AsyncClient, row: Row, wanted: list[float] | None) -> None:
         """Ask all sides for one row at once, and count what comes back."""
-        answers = await asyncio.gather(*(self._asked(client, side.url, row) for side in self._sides))
+        canary, *stable = self._sides
+        sides = [canary, *(side for side in stable if side.hung < HUNG)]
+        answers = await asyncio.gather(*(self._asked(client, side, row) for side in sides))
         pauses = [_pause(answer) for answer, _ in answers if answer is not None and answer.status_code == 429]
         if pauses:
             self._skipped += 1
-            self._next = max(self._next, time.monotonic() + max(pauses))
+            self._resumes = max(self._resumes, time.monotonic() + max(pauses))
             return
-        for side, (answer, seconds) in zip(self._sides, answers, strict=True):
+        for side, (answer, seconds) in zip(sides, answers, strict=True):
             side.take(None if answer is None else answer.status_code, seconds)
         answer = answers[0][0]
         if wanted is not None and answer is not None and answer.status_code == 200:
@@ -158,14 +169,18 @@ class Replay:
                 self._unlike += 1
                 self._said = self._said or f"one of {self._compared} {why}"
 
-    async def _asked(self, client: httpx.AsyncClient, url: str, row: Row) -> tuple[httpx.Response | None, float]:
+    async def _asked(self, client: httpx.AsyncClient, side: _Heard, row: Row) -> tuple[httpx.Response | None, float]:
         began = time.perf_counter()
         try:
-            answer: httpx.Response | None = await client.post(f"{url}/predict", json=row)
-        except httpx.HTTPError:
+            answer: httpx.Response | None = await client.post(f"{side.url}/predict", json=row)
+            side.hung = 0
+        except httpx.HTTPError as error:
             answer = None
+            side.hung = side.hung + 1 if isinstance(error, httpx.TimeoutException) else 0
         if answer is not None and answer.status_code in (401, 403):
-            self._wrong = f"{url}/predict answers {answer.status_code}: SERVICE_KEY needs a key with the scope predict"
+            self._wrong = (
+                f"{side.url}/predict answers {answer.status_code}: SERVICE_KEY needs a key with the scope predict"
+            )
         return answer, time.perf_counter() - began
 
 
