@@ -334,6 +334,16 @@ def test_what_is_wrong_without_numbers_ends_a_replay_too(deploy) -> None:
     assert ("undo", "canary: a replica ended, or restarted") == (world.bake().outcome, world.verdict.sentence)
 
 
+def test_a_replay_that_hears_nothing_but_429_ends_soon(deploy) -> None:
+    """The same without a row that was left out goes on until its own end."""
+    few = Counts((*SECONDS,), (), (), 5, 0, 0, 5, np.zeros(len(SECONDS)), 0, np.zeros(0), np.zeros(0))
+    for skipped, said in ((1, "all that came back was 429"), (0, "more than 900 s are not replayed")):
+        now = iter(range(0, 10_000, 30))
+        seen = replayed(canary=few, skipped=skipped)
+        found = bake.shadow(lambda _, seen=seen: seen, deploy, 0.01, clock=lambda now=now: next(now))
+        assert ("not enough", True) == (found.outcome, said in found.sentence)
+
+
 def test_a_replay_has_an_end_in_time(deploy) -> None:
     """It ends with what it has seen so far, and says so."""
     now = iter(range(0, 10_000, 300))

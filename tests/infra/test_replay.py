@@ -121,6 +121,15 @@ def test_what_answers_nothing_has_failed(fake, make_real_bundle, deploy, monkeyp
         assert (8, 8, 0) == (seen.canary.asked, seen.canary.failed, seen.compared)
 
 
+def test_a_stable_that_hangs_is_asked_no_more(fake, make_real_bundle, deploy, monkeypatch) -> None:
+    """Its canary is asked on, and the rows that stable did not answer stay failed ones."""
+    monkeypatch.setattr("infra.replay.TIMEOUT", 0.2)
+    (canary, asked), (stable, others) = fake(right), fake(lambda row, count: time.sleep(1) or right(row, count))
+    seen = sent(Replay(make_real_bundle().folder, canary, stable, replace(deploy, replay_requests=60), 3))
+    assert (60, 0, 60) == (seen.canary.asked, seen.canary.failed, len(asked))
+    assert 12 <= seen.stable.failed == seen.stable.asked < 20
+
+
 @pytest.mark.parametrize("side", ["canary", "stable"])
 def test_a_side_that_is_asked_too_often_is_left_alone_and_not_blamed(fake, make_real_bundle, deploy, side) -> None:
     """429 is waited for, for both, as long as it says; the row is not counted on either side."""
