@@ -11,6 +11,7 @@ from typing import Any
 
 from infra import again, machine, process
 from infra.bundle import Bundle
+from infra.granted import must_be_granted
 from infra.place import Place
 from infra.target import PRODUCTION, STAGING
 from infra.trial import Trial
@@ -127,8 +128,11 @@ def taken_down(environment: str, record: bool) -> None:
 def keep(sealed: Bundle, unit: Unit, record: bool) -> None:
     """Keep a bundle in the registry here, so that it can be gone back to; say so when the registry lacks its version.
 
-    Raises Refusal then when the deployment is recorded for others.
+    Raises Refusal then when the deployment is recorded for others, and when the branch has yet to grant the number: it
+    may grant another one, and the lines of the deployment would tell of somebody else's model.
     """
+    if record:
+        must_be_granted(unit)
     version = registry.view(contract.load()).versions.get(unit.version)
     if version is not None and version.digest == unit.model:
         kept.keep_bundle(version, sealed.folder)

@@ -209,3 +209,16 @@ def test_a_rewritten_ledger_stops_a_deployment(store, ways, make_bundle, capsys)
     assert 2 == ways.deploy(store.add(make_bundle(2)))
     assert "line 1 was edited" in capsys.readouterr().err
     assert one.digest == ways.live()
+
+
+@pytest.mark.parametrize(("granted", "arguments", "code"), [(0, ["--record"], 2), (1, ["--record"], 0), (0, [], 0)])
+def test_a_number_that_the_branch_has_yet_to_grant_is_not_recorded(
+    store, ways, make_bundle, saving, capsys, granted, arguments, code
+) -> None:
+    """A save may give the version another one; nothing is started, and on a laptop alone it does no harm."""
+    one = store.add(make_bundle(1))
+    line = book.note("registration", {"version": 1, "model": store.versions[1].digest})
+    content.remember(embedded.STORE / content.BASE, "c" * 40, [line][:granted])
+    assert code == ways.deploy(one, *arguments)
+    assert bool(code) == ("`python -m train.claim --model-version 1` asks the branch" in capsys.readouterr().err)
+    assert (None if code else one.digest) == ways.live()

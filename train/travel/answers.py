@@ -51,6 +51,14 @@ def verify(config: Config, head: str) -> str:
                 f"the alias {alias} names version {view.aliases.get(alias)}, and by the ledger it is version {number}:"
                 " somebody moved it by other means"
             )
+    for line in lines:
+        unit = line.facts.get("unit", {}) if line.facts.get("phase") == history.LIVE else {}
+        found = view.versions.get(unit.get("version", 0))
+        if found is not None and found.digest != unit["model"]:
+            raise Refusal(
+                f"line {line.number} has model {unit['model'][:12]} live as version {found.number}, which is model"
+                f" {found.digest[:12]}: the version had another number when it was deployed"
+            )
     for version in view.versions.values():
         mark = version.tags.get(MARK)
         if mark and mark not in hashes:
