@@ -5,28 +5,29 @@ login is that of `docker login` (DOCKER_CONFIG, else ~/.docker/config.json, and 
 Registries on loopback are asked by HTTP.
 """
 
-import base64
 import contextlib
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
-from infra.connection import first_line
+from infra import challenge, exchange
+from infra.exchange import Answer
 from validation.script import OutsideError, Refusal, digest
 
 REFERENCE = re.compile(r"([\w.-]+(?::\d+)?)/([a-z0-9._/-]+)@(sha256:[0-9a-f]{64})", re.ASCII)
+TOKEN = re.compile(r"[\x21-\x7e]+")  # what a header can carry
 LOCAL = re.compile(r"(127\.0\.0\.1|localhost)(:\d+)?")
 KINDS = (
     "application/vnd.oci.image.manifest.v1+json",
     "application/vnd.docker.distribution.manifest.v2+json",
 )
 HUB = dict.fromkeys(("docker.io", "index.docker.io"), "registry-1.docker.io")  # where the one of Docker's name is asked
-SECONDS = 30.0
+SECONDS = 30.0  # between two pieces of an answer
 
 Read = Callable[[str, tuple[str, ...]], bytes]  # what a path like blobs/sha256:... has, in one of these media types
 _elsewhere: dict[str, Read] = {}  # by host: what is asked instead of a registry
@@ -113,11 +114,10 @@ class _Asked:
         name = f"library/{name}" if host in HUB and "/" not in name else name
         self._top, self._host = f"{scheme}://{HUB.get(host, host)}/v2/{name}", host
         self._scope = f"repository:{name}:{actions}"
-        # a registry sends a reader on to its store: httpx leaves the token behind there
-        self._client = httpx.Client(timeout=SECONDS, follow_redirects=True, trust_env=scheme == "https")
+        self._client = httpx.Client(timeout=SECONDS, trust_env=scheme == "https")
         self._token: dict[str, str] = {}
 
-    def get(self, path: str, kinds: tuple[str, ...]) -> httpx.Response:
+    def get(self, path: str, kinds: tuple[str, ...]) -> Answer:
         return self._ask("GET", path, headers={"Accept": ", ".join(kinds)})
 
     def read(self, path: str, kinds: tuple[str, ...]) -> bytes:
@@ -126,60 +126,50 @@ class _Asked:
     def put(self, path: str, content: bytes, kind: str) -> None:
         self._ask("PUT", path, headers={"Content-Type": kind}, content=content)
 
-    def _ask(self, method: str, path: str, headers: dict[str, str], content: bytes | None = None) -> httpx.Response:
+    def _ask(self, method: str, path: str, headers: dict[str, str], content: bytes | None = None) -> Answer:
         url = f"{self._top}/{path}"
-        answer = self._send(method, url, headers | self._token, content)
-        if answer.status_code == 401 and not self._token:
-            self._token = self._login(answer.headers.get("www-authenticate", ""))
-            answer = self._send(method, url, headers | self._token, content)
-        if answer.status_code == 404:
+        answer = exchange.ask(self._client, self._host, method, url, headers | self._token, content)
+        if answer.status == 401 and not self._token:
+            self._token = self._login(challenge.schemes(answer.headers.get_list("www-authenticate")))
+            answer = exchange.ask(self._client, self._host, method, url, headers | self._token, content)
+        if answer.status == 404:
             raise NoSuchImageError(f"{self._host} has no {path} in {self._top.partition('/v2/')[2]}")
-        if answer.status_code in (401, 403):
+        if answer.status in (401, 403):
             raise Refusal(f"{self._host} lets nobody with this login {method} {path}: `docker login {self._host}`")
-        if answer.request.method != method:  # a redirect can make a PUT a GET, which writes nothing
+        if answer.method != method:  # a redirect can make a PUT a GET, which writes nothing
             raise OutsideError(f"{self._host} sent {method} {path} on to where it is only read")
-        if not answer.is_success:
-            raise OutsideError(f"{self._host} answered {method} {path} by status {answer.status_code}")
+        if not 200 <= answer.status < 300:
+            raise OutsideError(f"{self._host} answered {method} {path} by status {answer.status}")
         return answer
 
-    def _send(self, method: str, url: str, headers: dict[str, str], content: bytes | None) -> httpx.Response:
-        try:
-            return self._client.request(method, url, headers=headers, content=content)
-        except httpx.HTTPError as error:
-            raise OutsideError(f"{self._host} does not answer: {type(error).__name__}") from error
-
-    def _login(self, challenge: str) -> dict[str, str]:
-        """Get the token that a registry asks for, or bring the login itself where it asks for that."""
-        known = _known(self._host)
+    def _login(self, asked: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+        """Get the token that a registry asks for, or bring the login itself where it asks for that alone."""
+        known = challenge.known(self._host)
         basic = {"Authorization": f"Basic {known}"} if known else {}
-        told = dict(re.findall(r'(\w+)="([^"]*)"', challenge))
-        realm = told.get("realm", "")
-        if not challenge.lower().startswith("bearer "):
+        if "bearer" not in asked:
             return basic
+        realm, service = (asked["bearer"].get(name, "") for name in ("realm", "service"))
         if not realm.startswith("https://") and not LOCAL.fullmatch(realm.partition("://")[2].partition("/")[0]):
             raise OutsideError(f"{self._host} asks for a login at {realm or 'no place'}, which is not encrypted")
-        query = {"scope": self._scope} | ({"service": told["service"]} if told.get("service") else {})
-        answer = self._send("GET", str(httpx.URL(realm).copy_merge_params(query)), basic, None)
+        query = {"scope": self._scope} | ({"service": service} if service else {})
         try:
-            content = answer.json()
-            return {"Authorization": f"Bearer {content.get('token') or content['access_token']}"}
-        except (ValueError, KeyError, AttributeError):
-            raise Refusal(f"{self._host} gives no token for {self._scope}: `docker login {self._host}`") from None
+            place = str(httpx.URL(realm).copy_merge_params(query))
+        except httpx.InvalidURL:
+            raise OutsideError(f"{self._host} asks for a login at {realm}, which is no place") from None
+        answer = exchange.ask(self._client, self._host, "GET", place, basic)
+        if answer.status in (401, 403):
+            raise Refusal(f"{self._host} gives no token for {self._scope}: `docker login {self._host}`")
+        return {"Authorization": f"Bearer {self._token_in(answer)}"}
 
-
-def _known(host: str) -> str:
-    """Return the login that `docker login` left for a registry, in its file or its store; empty without one.
-
-    Raises Refusal when the store fails.
-    """
-    from docker import auth, errors
-
-    try:
-        found = auth.load_config().resolve_authconfig(host) or {}
-    except errors.DockerException as error:
-        raise Refusal(f"the login of {host} cannot be read: {first_line(error)}; `docker login {host}`") from error
-    user, password = (found.get(name) or found.get(name.title()) for name in ("username", "password"))
-    return base64.b64encode(f"{user}:{password}".encode()).decode() if user and password else ""
+    def _token_in(self, answer: Answer) -> str:
+        try:
+            told = json.loads(answer.content)
+            token = str(told.get("token") or told["access_token"])
+        except (ValueError, KeyError, TypeError, AttributeError):
+            token = ""
+        if answer.status != 200 or not TOKEN.fullmatch(token):
+            raise OutsideError(f"{self._host} was asked for a token and answered by status {answer.status} without one")
+        return token
 
 
 def _checked(content: bytes, wanted: str, reference: str) -> bytes:

@@ -77,6 +77,8 @@ class FakeHub:
     status: int = 0  # of every answer
     realm: str = ""  # where it sends who has no token
     login: str = ""  # that /token wants
+    busy: list[tuple[int, str]] = field(default_factory=list)  # status and Retry-After of /token's next answers
+    asks: str = ""  # its challenge, where it is not the usual one; PLACE is where tokens are
     moved: int = 0  # the status by which it sends a PUT on to /elsewhere
     host: str = ""
 
@@ -84,6 +86,9 @@ class FakeHub:
         """Do what is asked."""
         self.asked.append((method, path, authorization))
         if path.startswith("/token"):
+            if self.busy:
+                status, after = self.busy.pop(0)
+                return status, {"Retry-After": after} if after else {}, b""
             if self.login and authorization != f"Basic {self.login}":
                 return 401, {}, b"{}"
             return 200, {}, json.dumps({"token": self.token}).encode()
@@ -91,6 +96,8 @@ class FakeHub:
             return self.status, {}, b""
         if self.token and authorization != f"Bearer {self.token}":
             realm = self.realm or f"http://{self.host}/token"
+            if self.asks:
+                return 401, {"WWW-Authenticate": self.asks.replace("PLACE", realm)}, b""
             return 401, {"WWW-Authenticate": f'Bearer realm="{realm}",service="hub",scope="repository:x:pull"'}, b""
         path, _, query = path.partition("?")
         if method == "POST":
@@ -118,7 +125,8 @@ def serving(hub: FakeHub) -> Iterator[FakeHub]:
             status, headers, body = told
             self.send_response(status)
             for name, value in headers.items():
-                self.send_header(name, value)
+                for line in value.split("\n"):
+                    self.send_header(name, line)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

@@ -2,10 +2,11 @@
 
 import base64
 import json
+import time
 
 import pytest
 
-from infra import hub
+from infra import challenge, exchange, hub
 from infra.hub import NoSuchImageError
 from tests.infra import oci
 from validation.script import OutsideError, Refusal
@@ -17,6 +18,7 @@ LOGIN = base64.b64encode(b"ada:secret").decode()
 def fake(tmp_path, monkeypatch):
     """A registry in this process, and nobody logged in."""
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    monkeypatch.setattr(exchange, "PAUSES", (0.0, 0.0))
     with oci.serving(oci.FakeHub()) as served:
         yield served
 
@@ -95,11 +97,11 @@ def test_the_registry_of_dockers_name_is_asked_where_it_is(monkeypatch):
     """Its images without an owner are the library's."""
     asked = []
 
-    def send(_, method, url, **more):
-        asked.append((method, url))
+    def send(_, request, **more):
+        asked.append((request.method, str(request.url)))
         raise hub.httpx.ConnectError("no network")
 
-    monkeypatch.setattr(hub.httpx.Client, "request", send)
+    monkeypatch.setattr(hub.httpx.Client, "send", send)
     for name in ("a/b", "python"):
         with pytest.raises(OutsideError, match=r"docker\.io does not answer"):
             hub.look(f"docker.io/{name}@sha256:{'0' * 64}")
@@ -144,3 +146,67 @@ def test_a_tag_that_was_only_read_elsewhere_is_none(fake, status):
     fake.moved = status
     with pytest.raises(OutsideError, match=r"PUT manifests/model-1"):
         hub.tag(reference, "model-1")
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_place_of_tokens_that_is_busy_is_asked_again_and_is_an_outside_failure(fake, status):
+    """Twice more; `docker login` would help nobody, so it is not named."""
+    reference = oci.push(fake.host, "a/b", {"a": "1"})
+    fake.token, fake.busy = "t0ken", [(status, "0")] * 2
+    assert {"a": "1"} == hub.look(reference).labels
+    fake.busy = [(status, "")] * 3
+    with pytest.raises(OutsideError, match=f"was asked for a token and answered by status {status}"):
+        hub.look(reference)
+    fake.busy = [(status, "3600"), (status, "")]
+    with pytest.raises(OutsideError):
+        hub.look(reference)
+    assert 1 == len(fake.busy)  # nobody waits for an hour
+
+
+@pytest.mark.parametrize(
+    "asks",
+    [
+        'Basic realm="x"\nBearer realm="PLACE",service="hub"',
+        'Basic realm="x, y", Bearer realm="PLACE", service="hub"',
+        "Bearer realm=PLACE,service=hub",
+        'bearer service=hub , Realm = "PLACE"',
+    ],
+)
+def test_a_token_is_preferred_however_it_is_asked_for(fake, asks):
+    """Two headers or one, quoted or not."""
+    reference = oci.push(fake.host, "a/b", {"a": "1"})
+    fake.token, fake.asks = "t0ken", asks
+    assert {"a": "1"} == hub.look(reference).labels
+    assert any(path.endswith("&service=hub") for _, path, _ in fake.asked)
+
+
+@pytest.mark.parametrize("said", ["", "rubbish", "{}", "[]"])
+def test_a_helper_that_gives_no_login_is_named(fake, tmp_path, monkeypatch, said):
+    """One sentence, and no traceback; one that hangs is given up."""
+    reference = oci.push(fake.host, "a/b", {})
+    fake.token = "t0ken"
+    (tmp_path / "config.json").write_text(json.dumps({"credsStore": "kept"}))
+    helper = tmp_path / "bin/docker-credential-kept"
+    helper.parent.mkdir()
+    helper.write_text(f"#!/bin/sh\necho '{said}'\n")
+    helper.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{helper.parent}:/usr/bin:/bin")
+    with pytest.raises(Refusal, match="docker-credential-kept gives no Username and Secret"):
+        hub.look(reference)
+    helper.write_text("#!/bin/sh\nexec sleep 60\n")
+    monkeypatch.setattr(challenge, "SECONDS", 0.2)
+    with pytest.raises(OutsideError, match="docker-credential-kept did not answer within"):
+        hub.look(reference)
+
+
+def test_an_answer_has_an_end(fake, monkeypatch):
+    """In bytes, and in seconds for the whole of it."""
+    reference = oci.push(fake.host, "a/b", {})
+    monkeypatch.setattr(exchange, "LARGEST", 20)
+    with pytest.raises(OutsideError, match="more than 20 bytes"):
+        hub.look(reference)
+    monkeypatch.setattr(exchange, "WHOLE", 0.2)
+    slow = fake.answer
+    monkeypatch.setattr(fake, "answer", lambda *given: time.sleep(1) or slow(*given))
+    with pytest.raises(OutsideError, match="did not end its answer within"):
+        hub.look(reference)
