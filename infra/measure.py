@@ -9,10 +9,13 @@ Exits   0 within the bounds; 1 beyond one of them, or never ready; 2 used wrongl
         engine failed
 """
 
+import re
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
+from typing import Any
 
 from infra import contained, host, hub, labels, network
 from infra.asked import is_ready
@@ -24,6 +27,9 @@ from validation.contract import Image
 from validation.script import BUILD, NO, YES, Refusal, door, log, parser, result, to_json, writing
 
 OURS = ("libraries", "bytecode", "service", "bundle")  # what serve/Dockerfile lays on the base, in that order
+# a row of the history that lays a stage's folder over the root: by the classic builder, and by BuildKit and Podman.
+# Sizes tell nothing: where the engine keeps images as containerd does, a WORKDIR weighs 4 kB
+LAID = re.compile(r"(?:/bin/sh -c #\(nop\) +)?COPY (?:dir|file|multi):\S+ in / *|COPY /layers/(\w+) / # buildkit")
 STARTS = 3
 PATIENCE = 60.0  # seconds until a start has failed, whatever the bound
 MB = 1e6
@@ -55,22 +61,35 @@ def weigh(engine: Engine, reference: str) -> Measured:
         raise Refusal(f"the container engine has no image {reference}; `make image` builds one")
     with host.asking(f"describe {reference}"):
         image = engine.images.get(reference)
-        rows = [int(row["Size"]) for row in engine.api.history(image.id)]  # the newest first
+        rows = engine.api.history(image.id)  # the newest first
     base = str((image.labels or {}).get(labels.BASE) or "")
-    weights = [size / MB for size in reversed(rows) if size]
-    if not base or len(weights) <= len(OURS):
+    layers = by_layer(list(reversed(rows)))
+    if not base or layers is None:
         raise Refusal(f"{reference} was not built from {DOCKERFILE}: it does not name its base, or lacks a layer")
-    layers = {"base": sum(weights[: -len(OURS)])} | dict(zip(OURS, weights[-len(OURS) :], strict=True))
     return Measured(base, layers, (), hub.content_of(image.attrs["RootFS"]["Layers"]))
+
+
+def by_layer(history: Sequence[Mapping[str, Any]]) -> dict[str, float] | None:
+    """Return MB by layer of an image's history, the oldest row first; None unless just our four are laid over its root.
+
+    What stands between them, as a folder that is made, is counted with the layer before it.
+    """
+    laid = [(place, found) for place, row in enumerate(history) if (found := LAID.fullmatch(str(row["CreatedBy"])))]
+    laid = laid[-len(OURS) :] if all(found[1] is None for _, found in laid) else [one for one in laid if one[1][1]]
+    if len(laid) != len(OURS) or any(found[1] not in (None, name) for (_, found), name in zip(laid, OURS, strict=True)):
+        return None
+    ends = [0, *(place for place, _ in laid), len(history)]
+    sizes = [sum(int(row["Size"]) for row in history[one:other]) / MB for one, other in pairwise(ends)]
+    return dict(zip(("base", *OURS), sizes, strict=True))
 
 
 def start(engine: Engine, reference: str, number: int) -> float | None:
     """Start an image and return the seconds until it answered that it is ready; None when it never did."""
     began = time.monotonic()
     name = f"gatehouse-measured-{number}-{secrets.token_hex(4)}"
-    alone = network.network(engine, name, name, exposed=False)
-    container = contained.start(engine, reference, name, alone, {}, MEMORY)
     try:
+        alone = network.network(engine, name, name, exposed=False)
+        container = contained.start(engine, reference, name, alone, {}, MEMORY)
         url = contained.url(engine, container)
         while time.monotonic() - began < PATIENCE:
             if is_ready(url):
@@ -79,9 +98,17 @@ def start(engine: Engine, reference: str, number: int) -> float | None:
         log(f"infra.measure: {reference} was not ready within {PATIENCE:g} s")
         return None
     finally:
-        with host.asking(f"remove {name}"):
+        _clear(engine, name)
+
+
+def _clear(engine: Engine, name: str) -> None:
+    """Remove all that a start has made, as far as it came."""
+    with host.asking(f"remove {name}"):
+        for container in engine.containers.list(all=True, filters={"name": f"^/?{name}$"}):
             container.remove(force=True)
-        network.remove(engine, name)
+        for volume in engine.volumes.list(filters={"name": name}):
+            volume.remove(force=True)
+    network.remove(engine, name)
 
 
 def faults(measured: Measured, bounds: Image) -> list[str]:

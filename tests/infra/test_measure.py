@@ -7,6 +7,7 @@ import pytest
 from infra import labels, measure
 from infra.measure import Measured
 from tests import kept
+from validation.script import OutsideError
 
 PINNED = labels.pinned_base()
 LAYERS = {"base": 55.0, "libraries": 131.0, "bytecode": 15.0, "service": 0.4, "bundle": 0.6}
@@ -55,3 +56,51 @@ def test_without_an_engine_nothing_is_measured_and_that_is_no_pass(monkeypatch, 
     monkeypatch.setenv("ENGINE", "none")
     assert 2 == measure.main(["--image", "a:1"])
     assert "no container engine answers" in capsys.readouterr().err
+
+
+CLASSIC = dict.fromkeys(measure.OURS, "/bin/sh -c #(nop) COPY dir:0a1b2c in / ")
+BUILDKIT = {name: f"COPY /layers/{name} / # buildkit" for name in measure.OURS}
+
+
+def history(laid, between=0):
+    """The rows of an image of ours, the oldest first; some engines give a WORKDIR a size."""
+    sizes = dict(zip(measure.OURS, (131, 15, 1, 2), strict=True))
+    rows = [("/bin/sh -c #(nop) ADD file:1 in / ", 50), ("RUN apt-get", 4)]
+    rows += [(laid[name], sizes[name]) for name in measure.OURS[:-1] if name in laid]
+    rows += [("WORKDIR /service", between), ("LABEL a=b", 0)]
+    rows += [(laid["bundle"], sizes["bundle"])] if "bundle" in laid else []
+    return [{"CreatedBy": said, "Size": size * 10**6} for said, size in rows]
+
+
+@pytest.mark.parametrize("laid", [CLASSIC, BUILDKIT])
+@pytest.mark.parametrize("between", [0, 1])
+def test_a_layer_is_known_by_what_laid_it(laid, between):
+    """Not by its size: where a folder that is made weighs something, the libraries are still the libraries."""
+    found = measure.by_layer(history(laid, between))
+    assert {"base": 54, "libraries": 131, "bytecode": 15, "service": 1 + between, "bundle": 2} == found
+
+
+@pytest.mark.parametrize("laid", [CLASSIC, BUILDKIT])
+@pytest.mark.parametrize("name", measure.OURS)
+def test_an_image_that_lacks_a_layer_is_not_weighed(laid, name):
+    """Nor one whose layers come in another order."""
+    assert measure.by_layer(history({one: said for one, said in laid.items() if one != name})) is None
+    turned = dict(zip(BUILDKIT, reversed(BUILDKIT.values()), strict=True))
+    assert measure.by_layer(history(turned)) is None
+
+
+@pytest.mark.parametrize("broken", ["start", "url"])
+def test_a_start_that_fails_leaves_nothing_behind(monkeypatch, broken):
+    """Network, container and volume go, however far it came."""
+    cleared = []
+
+    def fail(*_):
+        raise OutsideError("it fails")
+
+    monkeypatch.setattr(measure.network, "network", lambda *_, **__: None)
+    monkeypatch.setattr(measure.contained, "start", lambda *_: None)
+    monkeypatch.setattr(measure.contained, broken, fail)
+    monkeypatch.setattr(measure, "_clear", lambda _, name: cleared.append(name))
+    with pytest.raises(OutsideError):
+        measure.start(None, "a:1", 0)
+    assert 1 == len(cleared)
