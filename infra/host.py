@@ -61,10 +61,17 @@ def asking(what: str) -> Iterator[None]:
     """Turn what an engine refuses into one sentence (OutsideError)."""
     import docker
     import requests
+    import urllib3
 
     try:
         yield
-    except (docker.errors.DockerException, requests.RequestException) as error:
+    # the last two: of an engine that is killed amid an answer that the SDK reads bit by bit
+    except (
+        docker.errors.DockerException,
+        requests.RequestException,
+        urllib3.exceptions.HTTPError,
+        docker.errors.StreamParseError,
+    ) as error:
         raise OutsideError(f"the container engine could not {what}: {first_line(error)}") from error
 
 
@@ -99,7 +106,11 @@ def fetch(client: Engine, reference: str) -> None:
     if not has(client, reference):
         log(f"infra.host: pulling {reference}")
         with asking(f"pull {reference}"):
-            client.api.pull(reference)
+            # read to its end: the SDK's plain call passes over the layer that failed
+            for step in client.api.pull(reference, stream=True, decode=True):
+                if "error" in step:
+                    why = str(step["error"]).strip()
+                    raise OutsideError(f"the container engine could not pull {reference}: {why}")
 
 
 def put(container: Container, folder: str, files: Mapping[str, str], below: str = "") -> None:

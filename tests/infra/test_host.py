@@ -7,8 +7,11 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
+import docker
 import pytest
+import urllib3
 
 from infra import connection, contained, host
 from validation.script import OutsideError, Refusal
@@ -149,3 +152,23 @@ def test_an_old_podman_is_told_at_once_what_it_cannot_be_told_later(parts, later
 
     assert later is host.tells_later(Client())
     assert contained.at_birth(Client()) == ({} if later else {"restart_policy": contained.KEPT})
+
+
+@pytest.mark.parametrize("steps", [[{"status": "Pulling"}], [{"status": "Pulling"}, {"error": "a layer is bad"}]])
+def test_a_pull_whose_layer_fails_says_the_engines_reason(monkeypatch, steps):
+    """The answer is 200 by then, and only its last line tells; a pull that ends well says nothing."""
+    monkeypatch.setattr(host, "has", lambda *_: False)
+    client = SimpleNamespace(api=SimpleNamespace(pull=lambda *_, **how: iter(steps) if how["stream"] else None))
+    if len(steps) == 1:
+        host.fetch(client, "a/b:1")
+    else:
+        with pytest.raises(OutsideError, match="could not pull a/b:1: a layer is bad"):
+            host.fetch(client, "a/b:1")
+
+
+@pytest.mark.parametrize("kind", [urllib3.exceptions.ProtocolError, docker.errors.StreamParseError])
+def test_an_engine_that_is_killed_amid_its_answer_is_an_outside_failure(kind):
+    """Exit 3, one sentence: while it builds or pulls, the SDK hands on what urllib3 says, or a line that is cut."""
+    sentence = "the container engine could not build it: it broke"
+    with pytest.raises(OutsideError, match=sentence), host.asking("build it"):
+        raise kind("it broke")
