@@ -6,6 +6,7 @@ key (cosign.pub), where a team signs by a key of its own.
 """
 
 import os
+import re
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,11 +15,16 @@ from infra import hub, labels
 from infra.hub import Image, NoSuchImageError
 from train.travel.history import Unit
 from train.travel.ledger import PUBLICATION, Line
-from validation.script import Refusal, log
+from validation.script import OutsideError, Refusal, log
 
 PLATFORM, NONE = "platform", "none"
 SIGNER = ".github/workflows/publish.yml"  # the one workflow that publishes
 SECONDS = 120
+# how gh and cosign, both written in Go, say that they reached nobody; all else that fails is a refusal
+UNREACHED = re.compile(
+    r"error connecting to |dial tcp\b|no such host|i/o timeout|TLS handshake timeout|connection re(?:fused|set)"
+    r"|network is unreachable|Client\.Timeout exceeded|server misbehaving|HTTP (?:429|5\d\d)\b"
+)
 
 
 class UnverifiedError(Exception):
@@ -69,7 +75,7 @@ def must_be_published(reference: str, unit: Unit, lines: Sequence[Line]) -> None
 
 
 def attested(reference: str, how: str) -> None:
-    """Raise UnverifiedError unless an image is attested as `how` demands."""
+    """Raise UnverifiedError unless an image is attested as `how` demands, OutsideError when that cannot be asked."""
     if how == NONE:
         log("infra.verified: no attestation is asked for (ATTESTATION=none): digests alone prove the image")
         return
@@ -79,9 +85,11 @@ def attested(reference: str, how: str) -> None:
         except FileNotFoundError:
             raise Refusal(f"{command[0]} is not on this machine, and ATTESTATION={how} asks for it") from None
         except subprocess.TimeoutExpired:
-            raise UnverifiedError(f"{reference}: {command[0]} said nothing within {SECONDS} s") from None
+            raise OutsideError(f"{reference} is not verified: {command[0]} said nothing within {SECONDS} s") from None
         if done.returncode:
             said = ([line for line in done.stderr.splitlines() if line.strip()] or ["no reason given"])[-1]
+            if UNREACHED.search(said):
+                raise OutsideError(f"{reference} is not verified: {' '.join(command[:3])}: {said.strip()}")
             raise UnverifiedError(f"{reference} is refused: {' '.join(command[:3])}: {said.strip()}")
 
 

@@ -11,7 +11,7 @@ from infra.hub import Image
 from infra.verified import UnverifiedError
 from tests.infra import oci
 from train.travel import book
-from validation.script import Refusal
+from validation.script import OutsideError, Refusal
 
 REFERENCE = f"ghcr.io/owner/name@sha256:{'a' * 64}"
 
@@ -97,10 +97,10 @@ def test_how_it_is_attested_has_to_be_said(published, monkeypatch):
 def program(tmp_path, monkeypatch):
     """Stand in for a program: what it is called with is kept, and it ends with a code."""
 
-    def make(name, code=0):
+    def make(name, code=0, said="it says no"):
         path = tmp_path / "bin" / name
         path.parent.mkdir(exist_ok=True)
-        path.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/{name}.txt\necho "it says no" >&2\nexit {code}\n')
+        path.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/{name}.txt\necho "{said}" >&2\nexit {code}\n')
         path.chmod(0o755)
         monkeypatch.setenv("PATH", f"{path.parent}{os.pathsep}/usr/bin:/bin")
         return tmp_path / f"{name}.txt"
@@ -133,6 +133,28 @@ def test_an_attestation_that_is_missing_where_it_is_required_refuses(published, 
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(Refusal, match="gh is not on this machine"):
         verified.must_be_published(REFERENCE, unit, book.lines())
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "error connecting to api.github.com",
+        "Error: Get https://ghcr.io/v2/: dial tcp: lookup ghcr.io: no such host",
+        "HTTP 503: Service Unavailable (https://api.github.com/repos/owner/name/attestations)",
+    ],
+)
+def test_a_platform_that_cannot_be_asked_is_an_outside_failure(published, program, monkeypatch, said):
+    """Exit 3, and no pass: nobody has refused the image; what says neither is a refusal."""
+    _, unit, _ = published
+    monkeypatch.setenv("ATTESTATION", "platform")
+    monkeypatch.setenv("GITHUB_REPOSITORY", "owner/name")
+    program("gh", 1, said)
+    with pytest.raises(OutsideError, match="is not verified: gh attestation verify: "):
+        verified.must_be_published(REFERENCE, unit, book.lines())
+    for refusal in ("HTTP 404: Not Found", "verifying with issuer GitHub", ""):
+        program("gh", 1, refusal)
+        with pytest.raises(UnverifiedError):
+            verified.must_be_published(REFERENCE, unit, book.lines())
 
 
 def test_the_label_that_names_the_bundle_is_the_one_the_image_bears():
