@@ -160,7 +160,7 @@ def test_a_place_of_tokens_that_is_busy_is_asked_again_and_is_an_outside_failure
     fake.busy = [(status, "3600"), (status, "")]
     with pytest.raises(OutsideError):
         hub.look(reference)
-    assert 1 == len(fake.busy)  # nobody waits for an hour
+    assert [(status, "")] == fake.busy  # nobody waits for an hour
 
 
 @pytest.mark.parametrize(

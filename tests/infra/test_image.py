@@ -16,6 +16,7 @@ from infra import network as networks
 from tests import kept
 from tests.serves import serves
 from validation import contract
+from validation.script import OutsideError
 
 BARE = (
     "import glob, os, shutil; found = glob.glob('/bin/*sh') + glob.glob('/usr/bin/*sh');"
@@ -249,6 +250,16 @@ def test_an_image_of_others_is_not_measured(engine, capsys):
     assert "was not built from serve/Dockerfile" in capsys.readouterr().err
     assert 2 == measure.main(["--image", "gatehouse-test:nothing"])
     assert "`make image` builds one" in capsys.readouterr().err
+
+
+@pytest.mark.engine
+def test_a_start_that_fails_leaves_the_engine_as_it_was(engine, monkeypatch):
+    """An image that is not there: its network is made by then, and goes again."""
+    monkeypatch.setattr(measure.secrets, "token_hex", lambda _: "fa11ed")
+    with pytest.raises(OutsideError):
+        measure.start(engine, "gatehouse-test:nothing", os.getpid())
+    left = [one.name for one in engine.networks.list() + engine.containers.list(all=True)]
+    assert f"gatehouse-measured-{os.getpid()}-fa11ed" not in left
 
 
 @pytest.mark.engine

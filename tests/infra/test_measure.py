@@ -103,4 +103,4 @@ def test_a_start_that_fails_leaves_nothing_behind(monkeypatch, broken):
     monkeypatch.setattr(measure, "_clear", lambda _, name: cleared.append(name))
     with pytest.raises(OutsideError):
         measure.start(None, "a:1", 0)
-    assert 1 == len(cleared)
+    assert ["gatehouse-measured-0-"] == [name[:21] for name in cleared]
