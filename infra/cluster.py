@@ -74,11 +74,12 @@ class Cluster:
         deployment = self._stable.deployment()
         return manifests.image_of(deployment) if deployment else self.image
 
-    def start_candidate(self, bundle: Bundle) -> str:
-        """Start the bundle's image beside the old one, asked by nobody, and return the address that answers for it.
+    def as_told(self) -> bool:
+        """Take what serves for told alike: pods are told by the overlay alone."""
+        return True
 
-        Raises Refusal for what the set-up lacks, OutsideError for what the cluster does not give.
-        """
+    def start_candidate(self, bundle: Bundle) -> str:
+        """Start the image beside the old one, unasked, and return its address. Raises Refusal or OutsideError."""
         if not pods.DIGEST.search(self.image):
             said = f"not {self.image}" if self.image else "and none is known of this version"
             raise Refusal(f"a cluster needs an image by its digest (--image REPOSITORY@sha256:...), {said}")

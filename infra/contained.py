@@ -8,11 +8,14 @@ from typing import Any
 from infra import asked, host, process, told
 from infra.connection import Engine
 from infra.host import Container
-from infra.network import Network
+from infra.network import Network, free_port
+from validation.script import OutsideError
 
 INSIDE = 8000  # the port of the service within its container, see serve/Dockerfile
 UPSTREAM = "gatehouse.upstream"  # label: where the proxy reaches a container
 IMAGE = "gatehouse.image"  # label: the image as it was ordered, for the engine itself knows a container's by its id
+TOLD = "gatehouse.told"  # label: the digest of what it was told of the environment, never that itself
+OPEN = "gatehouse.insecure"  # label: yes where it was told to ask nobody for a key
 PORT = "gatehouse.port"  # label: its port on the machine, where it has no network of its own
 LOGS = {"max-size": "10m", "max-file": "3"}  # of a container, which the engine would keep whole
 PIDS = 256
@@ -37,6 +40,7 @@ def start(
     """
     said = told.tell(os.environ, exposed=network.exposed, elsewhere=host.machine(client) is not None)
     variables = {**said.variables, "FORWARDED_ALLOW_IPS": network.trusted}
+    labels = {**labels, TOLD: said.digest, OPEN: "yes" if said.asks_nobody else "no"}
     if network.bridged:
         alias = f"service-{secrets.token_hex(4)}"  # of its own, for names change with the role
         labels = {**labels, UPSTREAM: f"{alias}:{INSIDE}"}
@@ -161,16 +165,21 @@ def tail(container: Container, lines: int = 12) -> list[str]:
         return str(container.logs(tail=lines).decode(errors="replace")).splitlines()
 
 
-def start_again(container: Container) -> None:
-    """Start a container that was stopped, or ended."""
+def start_again(container: Container) -> str | None:
+    """Start a container that was stopped, or ended; return why it cannot be (a folder of it is gone), or None."""
     if not running(container):
-        with host.asking(f"start {container.name} again"):
-            container.start()
+        try:
+            with host.asking(f"start {container.name} again"):
+                container.start()
+        except OutsideError as error:
+            return str(error)
+    return None
 
 
 def come_up(client: Engine, container: Container, seconds: float) -> str | None:
     """Let a container get ready, started again if need be; return why it did not, or None."""
-    start_again(container)
+    if why := start_again(container):
+        return why
     address = url(client, container)
     if process.wait(lambda: asked.is_ready(address) or ended(container) is not None, seconds):
         return ended(container)
@@ -185,11 +194,3 @@ def remove(container: Container | None, drain: int = 0) -> None:
         if drain:
             container.stop(timeout=drain)
         container.remove(force=True)
-
-
-def free_port(client: Engine) -> int:
-    """Return a port of 127.0.0.1 that nobody listens on at this moment; of another machine's it is guessed."""
-    if host.machine(client) is not None:
-        return 20_000 + secrets.randbelow(10_000)
-    with process.listen(0) as listener:
-        return process.port_of(listener)

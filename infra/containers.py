@@ -18,6 +18,7 @@ from infra.host import Container
 from infra.network import Network
 from infra.proxy import Proxy
 from infra.roles import CANDIDATE, LIVE, Roles
+from infra.told import Told
 from validation.script import digest, log
 from validation.steps import step
 
@@ -53,13 +54,32 @@ class Containers:
 
     @cached_property
     def proxy(self) -> Proxy:
-        """The proxy of this home."""
-        return Proxy(self.engine, self.network, self.edge, self.home)
+        """The proxy of this home, with the edge that is asked for."""
+        return self.behind(self.edge)
+
+    def behind(self, edge: Edge) -> Proxy:
+        """Return the same proxy, as it is behind another edge."""
+        return Proxy(self.engine, self.network, edge, self.home)
+
+    @cached_property
+    def door(self) -> Proxy:
+        """The proxy as it is now: with the edge of before while what serves must not be opened to others."""
+        return self.proxy
+
+    @cached_property
+    def old_door(self) -> Proxy:
+        """The proxy as what served when `settle` looked may stand behind it."""
+        return self.proxy
+
+    @cached_property
+    def told(self) -> Told:
+        """What a container would be told now. Raises Refusal for what cannot be passed on."""
+        return told.tell(os.environ, exposed=self.edge.exposed, elsewhere=host.machine(self.engine) is not None)
 
     @property
     def url(self) -> str:
         """Where a deployment asks what serves: the proxy's own door, on the engine's machine."""
-        return self.proxy.url
+        return self.door.url
 
     @property
     def stable(self) -> str:
@@ -71,7 +91,7 @@ class Containers:
 
         Raises Refusal when the port belongs to somebody else, or a setting is wrong.
         """
-        told.tell(os.environ, exposed=self.edge.exposed, elsewhere=host.machine(self.engine) is not None)
+        _ = self.told  # refused before anything is touched
         live = repair.settle(self)
         self.before = live.id if live is not None else ""
 
@@ -90,6 +110,11 @@ class Containers:
         """Return the image that serves: by the digest it was pulled by, else by its id in this engine."""
         live = self.roles.find(LIVE)
         return contained.image(live) if live is not None else ""
+
+    def as_told(self) -> bool:
+        """Whether what serves was told what a container would be told now."""
+        live = self.roles.find(LIVE)
+        return live is not None and live.labels.get(contained.TOLD) == self.told.digest
 
     def start_candidate(self, bundle: Bundle) -> str:
         """Start the bundle's image beside the old one, on a port of its own, and return its URL."""
@@ -165,7 +190,7 @@ class Containers:
 
     def _own_url(self, role: str) -> str:
         found = self.roles.find(role)
-        return contained.url(self.engine, found) if found is not None else ""
+        return contained.url(self.engine, found) if found is not None and contained.running(found) else ""
 
     def start(self, image: str, name: str, labels: dict[str, str], *, proven: bool = False) -> Container:
         """Start a container of the service, which the proxy does not know yet."""

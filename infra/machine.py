@@ -36,14 +36,15 @@ class CandidateError(Exception):
 
 
 def already(place: Place, sealed: Bundle, home: Path) -> dict[str, Any] | None:
-    """Return the record when this bundle is live in the image that is ordered, if one is by its digest.
+    """Return the record when this bundle is live in the image that is ordered, if one is by its digest, and as ordered.
 
-    Where the image is built on the spot, it has to be of the code of now. The place has settled.
+    Where the image is built on the spot, it has to be of the code of now; what it was told of the environment has to be
+    what it would be told now. The place has settled.
     """
     record = _record(place, home)
     known = (record.get("digest"), record.get("code")) == (sealed.digest, _code())
     other = "@sha256:" in place.image and place.live_image() not in ("", place.image)
-    if known and not other and _serves(place.url, sealed):
+    if known and not other and place.as_told() and _serves(place.url, sealed):
         log(f"infra.deploy: {sealed.model} {sealed.version} is live already, nothing to do")
         return record
     return None
@@ -95,8 +96,11 @@ def _undoing(place: Place) -> Iterator[None]:
     except BaseException as error:
         log("infra.deploy: undo")
         if isinstance(error, CandidateError):
-            for line in place.candidate_log():
-                log(f"  | {line}")
+            try:
+                for line in place.candidate_log():
+                    log(f"  | {line}")
+            except OutsideError as lost:  # what is shown beside the reason keeps nothing from being undone
+                log(f"  | {lost}")
         try:
             place.switch_back()  # first, while what served before the switch still runs
         finally:

@@ -1,9 +1,10 @@
 """Where the containers of a home meet: in a network of their own, or, where the engine has none, on the machine's."""
 
+import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from infra import host
+from infra import host, process
 from infra.connection import Engine
 
 
@@ -49,3 +50,11 @@ def remove(client: Engine, name: str) -> None:
         for one in client.networks.list(names=[name]):
             if one.name == name:
                 one.remove()
+
+
+def free_port(client: Engine) -> int:
+    """Return a port of 127.0.0.1 that nobody listens on at this moment; of another machine's it is guessed."""
+    if host.machine(client) is not None:
+        return 20_000 + secrets.randbelow(10_000)
+    with process.listen(0) as listener:
+        return process.port_of(listener)

@@ -52,6 +52,9 @@ class Place(Protocol):
     def live_image(self) -> str:
         """Return the image that serves, or nothing."""
 
+    def as_told(self) -> bool:
+        """Whether what serves was told what it would be told now, where the environment tells it."""
+
     def start_candidate(self, bundle: Bundle) -> str:
         """Start a bundle beside the live one, and return where it answers by itself."""
 

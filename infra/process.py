@@ -129,6 +129,14 @@ def listen(port: int) -> socket.socket:
     return listener
 
 
+def may_listen(port: int) -> None:
+    """Raise Refusal when a port is in use; whether this process may listen there itself is another matter."""
+    try:
+        listen(port).close()
+    except PermissionError:  # below 1024, where an engine may
+        return
+
+
 def port_of(listener: socket.socket) -> int:
     """Return the port number of a listening socket."""
     return int(listener.getsockname()[1])

@@ -1,23 +1,25 @@
 """The container that owns the port and hands each request on: Caddy, told where to by infra/caddy.py."""
 
+import dataclasses
+import json
 import os
 from typing import Any
 
-import httpx
-
-from infra import caddy, contained, host, process
-from infra.caddy import CANDIDATE, CERTIFICATES, FOLDER, GATE, LIVE, ROUTES, SHARE, STORE, Edge
+from infra import caddy, contained, host
+from infra.caddy import CANDIDATE, CERTIFICATES, FOLDER, GATE, LIVE, SHARE, STORE, Edge
 from infra.connection import Engine
 from infra.host import USER, Container
 from infra.network import Network
+from infra.swapped import Swapped
 from validation.script import OutsideError, digest, log
+from validation.steps import step
 
 IMAGE = "caddy:2.11.7-alpine@sha256:d8542f48d34a9cf4e4c11a478865229840e87e4c96ea3f439101f31a5d35f75f"
 ROLE = "proxy"
 SHAPE = "gatehouse.shape"  # label: what it takes another container to change
 CONFIGURATION = "caddy.json"
+EDGE = "edge.json"  # what the configuration was made of
 MEMORY = 512 * 2**20  # bytes; 1,000 connections take a tenth of it
-START_SECONDS = 15.0
 
 
 class Proxy:
@@ -28,38 +30,37 @@ class Proxy:
         self._labels = {"gatehouse.home": home, contained.PORT: str(edge.port)}
         self._name = f"{network.name}-{ROLE}"
         self.url = host.at(engine, edge.port, edge.near) if edge.port else ""
+        self._swapped = Swapped(engine, self._name, f"{network.name}-before-{ROLE}", self.url)
 
     def find(self) -> Container | None:
         """Return its container, if there is one."""
-        with host.asking("list containers"):
-            found = self._engine.containers.list(all=True, filters={"name": f"^/?{self._name}$"})
-        return next(iter(found), None)
+        return self._swapped.find()
 
     def ensure(self, live: str) -> None:
-        """Let it run as it is to be, every request going to `live`. Raises OutsideError when it does not come up."""
+        """Let it run as it is to be, every request going to `live`.
+
+        Raises OutsideError when it does not come up; then the one before serves on as it did.
+        """
         image = os.environ.get("PROXY_IMAGE") or IMAGE
         settings = self._settings()
         shape = digest(repr((image, sorted(settings.items()))).encode())
-        found = self.find()
-        if found is not None and found.labels.get(SHAPE) != shape:
-            log("infra.proxy: the proxy is made anew, with another image or other ports; the port is closed meanwhile")
-            contained.remove(found, contained.DRAIN_SECONDS)
-            found = None
-        if found is None:
-            host.fetch(self._engine, image)
-            found = self._create(image, settings, shape)
         wanted = caddy.configuration(self._edge, bridged=self._network.bridged)
-        if not contained.running(found):
-            files = {CONFIGURATION: wanted, LIVE: live, CANDIDATE: live, SHARE: ""}
-            host.put(found, GATE, files, ROUTES)
-            self._start(found)
-            return
-        if host.take(found, f"{FOLDER}/{CONFIGURATION}") != wanted:
-            log("infra.proxy: its configuration changed and is loaded; callers who keep connections may have to retry")
-            host.put(found, FOLDER, {CONFIGURATION: wanted})
-            host.run(found, ["caddy", "reload", "--config", f"{FOLDER}/{CONFIGURATION}", "--address", caddy.ADMIN])
-        if self.routed() != live:
-            self.route(live)
+        self._swapped.heal()
+        found = self.find()
+        if found is None or found.labels.get(SHAPE) != shape:
+            host.fetch(self._engine, image)  # while the old one serves
+            self._swapped.replace(found, lambda: self._create(image, settings, shape), self._files(wanted, live))
+        elif not contained.running(found):
+            self._swapped.replace(None, lambda: found, self._files(wanted, live))
+        else:
+            self._load(found, wanted)
+            if self.routed() != live:
+                self.route(live)
+
+    def edge(self) -> Edge | None:
+        """Return the edge that its configuration is of; None where there is none, or one of before that was noted."""
+        text = self._told(EDGE)
+        return Edge(**json.loads(text)) if text else None
 
     def route(self, live: str) -> None:
         """Hand every request to `live` from the next one on."""
@@ -83,14 +84,17 @@ class Proxy:
     def remove(self) -> bool:
         """Take it down once what it has begun is answered; return whether it was there."""
         found = self.find()
+        contained.remove(self._swapped.aside())
         contained.remove(found, contained.DRAIN_SECONDS)
         with host.asking("remove the volume of the proxy"):
-            for volume in self._engine.volumes.list(filters={"name": self._network.volume("routes")}):
-                volume.remove()
+            name = self._network.volume("routes")
+            for volume in self._engine.volumes.list(filters={"name": name}):
+                if volume.name == name:  # the engine looks for a part of a name
+                    volume.remove()
         return found is not None
 
     def _told(self, name: str) -> str:
-        found = self.find()
+        found = self.find() or self._swapped.aside()
         return host.take(found, f"{FOLDER}/{name}") if found is not None else ""
 
     def _tell(self, name: str, text: str) -> None:
@@ -135,24 +139,19 @@ class Proxy:
             host.put(made, CERTIFICATES, {}, STORE)
         return made
 
-    def _start(self, container: Container) -> None:
-        with host.asking(f"start {self._name}"):
-            container.start()
-        if not process.wait(lambda: self._answers() or contained.ended(container) is not None, START_SECONDS):
-            why: str | None = f"it does not answer at {self.url} within {START_SECONDS:g} s"
-        else:
-            why = contained.ended(container)
-        if why is not None:
-            said = " ".join(contained.tail(container, 1))
-            contained.remove(container)
-            raise OutsideError(f"the proxy {self._name} does not start: {why}: {said}")
-        contained.keep(self._engine, container)  # now that it has come up once
+    def _files(self, configuration: str, live: str) -> dict[str, str]:
+        """Return the files of one that is to be started."""
+        noted = json.dumps(dataclasses.asdict(self._edge))
+        return {CONFIGURATION: configuration, EDGE: noted, LIVE: live, CANDIDATE: live, SHARE: ""}
 
-    def _answers(self) -> bool:
-        try:
-            httpx.get(f"{self.url}/healthz", timeout=2, trust_env=False)
-        except httpx.TimeoutException:
-            return True  # it waits for the service
-        except httpx.HTTPError:
-            return False
-        return True
+    def _load(self, container: Container, wanted: str) -> None:
+        """Let one that runs take another configuration; the file that it starts with is changed when it has done so."""
+        if host.take(container, f"{FOLDER}/{CONFIGURATION}") == wanted and self.edge() is not None:
+            return
+        log("infra.proxy: its configuration changed and is loaded; callers who keep connections may have to retry")
+        new = f"{CONFIGURATION}.new"
+        host.put(container, FOLDER, {new: wanted, f"{EDGE}.new": json.dumps(dataclasses.asdict(self._edge))})
+        host.run(container, ["caddy", "reload", "--config", f"{FOLDER}/{new}", "--address", caddy.ADMIN])
+        step("loaded")
+        for name in (EDGE, CONFIGURATION):  # the latter says that both are done
+            host.run(container, ["mv", "-f", f"{FOLDER}/{name}.new", f"{FOLDER}/{name}"])

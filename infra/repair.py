@@ -5,9 +5,11 @@ The proxy knows whom requests go to, and that is the truth: a switch that it has
 
 from typing import TYPE_CHECKING
 
-from infra import contained, host, process, switching
-from infra.contained import DRAIN_SECONDS, IMAGE, UPSTREAM
+from infra import contained, host, process, switching, told
+from infra.caddy import Edge
+from infra.contained import DRAIN_SECONDS, IMAGE, OPEN, UPSTREAM
 from infra.host import Container
+from infra.proxy import Proxy
 from infra.roles import CANDIDATE, LIVE, NEXT, PREVIOUS
 from validation.script import OutsideError, Refusal, log
 from validation.steps import step
@@ -27,19 +29,46 @@ def settle(place: "Containers") -> Container | None:
     elif place.roles.find(LIVE) is None and (previous := place.roles.find(PREVIOUS)) is not None:
         place.roles.call_live(previous)
     contained.remove(place.roles.find(NEXT))
+    live = place.roles.find(LIVE)
+    if live is not None and not _holds_the_port(live):
+        if why := contained.start_again(live):
+            log(f"infra.deploy: {live.name} does not come up again, and the deployment goes on without it: {why}")
+        place.door = place.old_door = _door(place, live)
+        place.door.ensure(live.labels[UPSTREAM])  # before it is told anything: it may have been stopped
+    elif live is None:
+        place.proxy.remove()
     switching.take_away(place, place.roles.find(CANDIDATE))
     place.roles.stop_previous()
-    live = place.roles.find(LIVE)
     if live is None:
-        place.proxy.remove()
         if host.machine(place.engine) is None:
-            process.listen(place.edge.port).close()  # said before anything is started
+            process.may_listen(place.edge.port)  # said before anything is started
         return None
-    contained.start_again(live)
     if _holds_the_port(live):
+        contained.start_again(live)
         return _put_behind(place, live)
-    place.proxy.ensure(live.labels[UPSTREAM])
     return live
+
+
+def _door(place: "Containers", live: Container) -> Proxy:
+    """Return the proxy that a container may stand behind: one that asks nobody for a key is opened to nobody else.
+
+    Where others are to reach the service and have to show a key now, the edge that is there stays until the switch.
+    """
+    if not place.edge.exposed or place.told.asks_nobody or not _asks_nobody(live):
+        return place.proxy
+    edge = place.proxy.edge() or Edge(place.edge.port)
+    if edge != place.edge:
+        log(f"infra.deploy: {live.name} asks nobody for a key: it is opened to others by the version that does")
+        return place.behind(edge)
+    return place.proxy
+
+
+def _asks_nobody(container: Container) -> bool:
+    """Whether a container takes whoever comes; one of before that was labelled does, unless it holds a credential."""
+    if OPEN in container.labels:
+        return bool(container.labels[OPEN] != "no")
+    names = {entry.partition("=")[0] for entry in container.attrs["Config"].get("Env") or [] if entry[-1] != "="}
+    return not names & set(told.CREDENTIALS)
 
 
 def _put_behind(place: "Containers", old: Container) -> Container:

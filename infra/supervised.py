@@ -76,6 +76,10 @@ class Supervised:
         """Return what a process has instead of an image: nothing."""
         return ""
 
+    def as_told(self) -> bool:
+        """Whether what serves was told what it would be told now."""
+        return True
+
     def start_candidate(self, bundle: Bundle) -> str:
         """Start a bundle beside the old one, on a port of its own, and return its URL."""
         with process.listen(0) as listener:

@@ -44,10 +44,11 @@ def switch(place: "Containers") -> str | None:
         return why
     contained.keep(place.engine, candidate)
     step("kept")
-    if place.roles.find(LIVE) is None:
+    if place.roles.find(LIVE) is not None:
+        place.door.route(candidate.labels[UPSTREAM])
+    if place.roles.find(LIVE) is None or place.door is not place.proxy:  # others are let in after what asks them stands
         place.proxy.ensure(candidate.labels[UPSTREAM])
-    else:
-        place.proxy.route(candidate.labels[UPSTREAM])
+    place.door = place.proxy
     step("routed")
     if (candidate := place.roles.known(candidate.id)) is None:  # another deployment settled between the two
         raise _overtaken("is gone")
@@ -69,7 +70,11 @@ def back(place: "Containers") -> None:
     elif why := contained.come_up(place.engine, old, place.ready_seconds):
         log(f"infra.deploy: undo: the old container does not come up again ({why}); the new one serves on")
     else:
-        place.proxy.route(old.labels[UPSTREAM])
+        place.door = place.old_door
+        if place.door is place.proxy:
+            place.door.route(old.labels[UPSTREAM])
+        else:
+            place.door.ensure(old.labels[UPSTREAM])  # nobody is let in whom the old one would not ask
         step("routed back")
         other = place.roles.find(CANDIDATE)
         if other is not None and other.id != place.own.id:  # its old name is another deployment's by now

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from validation.script import Refusal
+from validation.script import Refusal, digest, to_json
 
 CREDENTIALS = ("API_KEYS", "API_KEYS_FILE", "OIDC_ISSUER")  # with one of them the service asks who comes
 PASSED = re.compile(
@@ -28,6 +28,16 @@ class Told:
     variables: dict[str, str]
     folders: dict[str, tuple[str, bool]]
     spools: bool
+
+    @property
+    def asks_nobody(self) -> bool:
+        """Whether it is told to take whoever comes."""
+        return "INSECURE" in self.variables
+
+    @property
+    def digest(self) -> str:
+        """What tells this apart from what another one was told, and says none of it: the keys in it are hashes."""
+        return digest(to_json([self.variables, self.folders, self.spools]).encode())
 
 
 def tell(environ: Mapping[str, str], *, exposed: bool, elsewhere: bool) -> Told:

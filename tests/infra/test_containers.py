@@ -364,3 +364,14 @@ def test_a_container_that_cannot_start_is_not_left(containers, make_bundle, ship
 def no_room(*_):
     """Stand for an engine whose disk is full."""
     raise OutsideError("no room")
+
+
+def test_a_log_that_cannot_be_shown_keeps_nothing_from_being_undone(containers, make_bundle, ship, monkeypatch, capsys):
+    """The candidate is taken away all the same, and the reason why it was is the one that is said."""
+    one = make_bundle(1)
+    record = ship(one)
+    monkeypatch.setattr(contained, "tail", no_room)
+    with pytest.raises(machine.CandidateError, match="smoke: 1 finding"):
+        ship(make_bundle(2, output=2))
+    assert "  | no room" in capsys.readouterr().err
+    assert (1, ["live"]) == (version(record["url"]), roles(containers(one)))

@@ -79,6 +79,18 @@ def test_a_port_is_taken_once():
     process.listen(port).close()
 
 
+def test_a_port_that_an_engine_alone_may_open_is_no_fault(monkeypatch):
+    """Below 1024 this user may not listen, and need not; what is taken is still said."""
+
+    def refused(_):
+        raise PermissionError(13, "Permission denied")
+
+    with process.listen(0) as first, pytest.raises(Refusal, match="in use by something else"):
+        process.may_listen(process.port_of(first))
+    monkeypatch.setattr(process, "listen", refused)
+    process.may_listen(80)
+
+
 def test_a_log_that_is_not_there_has_no_last_lines(tmp_path):
     """No log, no lines; else the last ones."""
     assert [] == process.tail(tmp_path / "none.log")

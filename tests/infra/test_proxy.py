@@ -8,7 +8,7 @@ import ssl
 import httpx
 import pytest
 
-from infra import asked, contained, host, machine, process
+from infra import asked, caddy, contained, host, machine, process
 from infra.caddy import CERTIFICATES, STORE
 from tests.serves import serves
 from validation.script import OutsideError, Refusal
@@ -187,3 +187,142 @@ def test_a_domain_without_a_credential_is_refused(make_bundle, containers, monke
     with pytest.raises(Refusal, match="others reach the service"):
         place.settle()
     assert place.roles.all() == []
+
+
+def test_a_new_proxy_that_cannot_be_had_leaves_the_old_one_alone(make_bundle, ship, monkeypatch):
+    """Its image is fetched while the old one serves, and nothing is stopped for one that does not come."""
+    one = make_bundle(1)
+    place = ship(one)
+    before = place.proxy.find()
+    monkeypatch.setenv("PROXY_IMAGE", "127.0.0.1:1/nobody/caddy:1")
+    with pytest.raises(OutsideError, match="pull"):
+        ship(one)
+    before.reload()
+    assert (before.id, True) == (place.proxy.find().id, before.attrs["State"]["Running"])
+    assert serves(place.url)["model_version"] == 1
+
+
+def test_a_new_proxy_that_does_not_start_gives_way_to_the_old_one(make_bundle, ship, fake_image, monkeypatch, capsys):
+    """An image that is no proxy: the one before serves again, as it did."""
+    one = make_bundle(1)
+    place = ship(one)
+    before = place.proxy.find().id
+    monkeypatch.setenv("PROXY_IMAGE", fake_image(one))
+    with pytest.raises(OutsideError):
+        ship(one)
+    assert "the one before takes its place again" in capsys.readouterr().err
+    assert (before, 1) == (place.proxy.find().id, serves(place.url)["model_version"])
+
+
+def die_at(step, place):
+    """Settle, and die in the middle of a proxy's replacement."""
+    os.environ["GATEHOUSE_DIE_AT"] = step
+    place.settle()
+    return 0
+
+
+@pytest.mark.parametrize("step", ["put aside", "proxy made", "proxy started"])
+def test_a_proxy_whose_replacement_was_killed_is_put_right(
+    make_bundle, ship, containers, apart, proxy_image, engine, monkeypatch, step
+):
+    """The next run finds one that serves or makes one, and nothing is left aside."""
+    one = make_bundle(1)
+    place = ship(one)
+    monkeypatch.setenv("PROXY_IMAGE", engine.images.get(proxy_image).id)
+    place.engine.api.close()
+    child = apart.start(die_at, step, containers(one))
+    child.join(60)
+    assert child.exitcode == -9
+    again = containers(one)
+    again.settle()
+    assert serves(again.url)["model_version"] == 1
+    named = [found.name for found in engine.containers.list(all=True, filters={"name": place.network.name})]
+    assert named == [f"{place.network.name}-proxy"]
+    assert "unless-stopped" == again.proxy.find().attrs["HostConfig"]["RestartPolicy"]["Name"]
+
+
+def test_a_configuration_that_was_not_loaded_is_not_taken_for_loaded(make_bundle, ship, containers, apart, monkeypatch):
+    """Caddy refuses it, or the run is killed before the file has its name: the next run loads it."""
+    one = make_bundle(1)
+    place = ship(one)
+    proxy = place.proxy.find()
+    old = host.take(proxy, "/gate/routes/caddy.json")
+    real = caddy.configuration
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            caddy, "configuration", lambda *a, **b: real(*a, **b).replace('"apps": {', '"apps": {"none": {},')
+        )
+        with pytest.raises(OutsideError, match="caddy failed"):
+            place.settle()
+    assert host.take(proxy, "/gate/routes/caddy.json") == old
+    place.engine.api.close()
+    child = apart.start(die_at, "loaded", containers(one, header_seconds=3))
+    child.join(60)
+    assert child.exitcode == -9
+    assert host.take(proxy, "/gate/routes/caddy.json") == old
+    again = containers(one, header_seconds=3)
+    again.settle()
+    assert '"read_header_timeout": "3s"' in host.take(proxy, "/gate/routes/caddy.json")
+    assert serves(again.url)["model_version"] == 1
+
+
+def test_a_strangers_volume_with_a_longer_name_stays(make_bundle, ship, engine):
+    """The engine looks for a part of a name; ours alone is removed."""
+    place = ship(make_bundle(1))
+    name = place.network.volume("routes")
+    strangers = engine.volumes.create(f"{name}-backup")
+    try:
+        place.remove()
+        assert [f"{name}-backup"] == [volume.name for volume in engine.volumes.list(filters={"name": name})]
+    finally:
+        strangers.remove()
+
+
+def test_a_service_that_asks_nobody_is_not_opened_to_others(make_bundle, ship, containers, monkeypatch):
+    """The edge stays until one that asks for a key takes its place; an undo closes it again before it routes back."""
+    for name in ("API_KEYS", "API_KEYS_FILE", "OIDC_ISSUER", "INSECURE"):
+        monkeypatch.delenv(name, raising=False)
+    one, two = make_bundle(1), make_bundle(2)
+    place = ship(one)
+    assert "no" != place.roles.find("live").labels["gatehouse.insecure"]
+    monkeypatch.setenv("API_KEYS", "team predict sha256:" + "0" * 64)
+    opened = containers(two, bind="0.0.0.0")  # noqa: S104 -- what is tested
+    opened.settle()
+    assert not opened.as_told()
+    assert opened.proxy.edge().bind == "127.0.0.1"
+    candidate = opened.start_candidate(two)
+    assert process.wait(lambda: asked.is_ready(candidate), 20)
+    assert "no" == opened.own.labels["gatehouse.insecure"]
+    assert opened.proxy.edge().bind == "127.0.0.1"
+    assert opened.switch(two) is None
+    assert (opened.proxy.edge().bind, serves(opened.url)["model_version"]) == ("0.0.0.0", 2)  # noqa: S104
+    opened.switch_back()
+    opened.remove_candidate()
+    assert (opened.proxy.edge().bind, serves(opened.url)["model_version"]) == ("127.0.0.1", 1)
+    ship(two, bind="0.0.0.0")  # noqa: S104
+    last = containers(two, bind="0.0.0.0")  # noqa: S104
+    last.settle()
+    assert (last.proxy.edge().bind, last.as_told()) == ("0.0.0.0", True)  # noqa: S104
+
+
+def test_whoever_says_so_opens_a_service_that_asks_nobody(make_bundle, ship, containers, monkeypatch):
+    """INSECURE=1 is taken at the word, at once."""
+    for name in ("API_KEYS", "API_KEYS_FILE", "OIDC_ISSUER"):
+        monkeypatch.delenv(name, raising=False)
+    one = make_bundle(1)
+    ship(one)
+    monkeypatch.setenv("INSECURE", "1")
+    opened = containers(one, bind="0.0.0.0")  # noqa: S104
+    opened.settle()
+    assert (opened.proxy.edge().bind, opened.as_told()) == ("0.0.0.0", True)  # noqa: S104
+
+
+def test_the_same_bundle_with_other_keys_is_a_deployment(make_bundle, ship, monkeypatch):
+    """What serves was told other keys: it is no deployment that was made already; the label holds no key."""
+    one = make_bundle(1)
+    monkeypatch.setenv("API_KEYS", "team predict sha256:" + "0" * 64)
+    before = ship(one).roles.find("live")
+    assert "sha256" not in str(before.labels["gatehouse.told"])
+    assert before.id == ship(one).roles.find("live").id
+    monkeypatch.setenv("API_KEYS", "other predict sha256:" + "1" * 64)
+    assert before.id != ship(one).roles.find("live").id

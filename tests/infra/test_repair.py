@@ -150,3 +150,38 @@ def test_a_twin_that_fails_leaves_the_old_one_alone(make_bundle, old, monkeypatc
     with pytest.raises(OutsideError, match="its twin failed, it was not ready within 1 s; the old one serves on"):
         repair.settle(place)
     assert version(f"http://127.0.0.1:{place.edge.port}") == 1
+
+
+def test_a_live_one_that_cannot_start_again_does_not_block_its_successor(
+    containers, make_bundle, run, tmp_path, monkeypatch, capsys
+):
+    """The folder of its keys moved: that is said, and the next version is compared with nothing and serves."""
+    keys = tmp_path / "keys/keys"
+    keys.parent.mkdir()
+    keys.write_text("")
+    monkeypatch.setenv("API_KEYS_FILE", str(keys))
+    assert run(make_bundle(1)) == 0
+    place = containers(make_bundle(2))
+    place.roles.find("live").stop()
+    keys.parent.rename(tmp_path / "moved")
+    monkeypatch.setenv("API_KEYS_FILE", str(tmp_path / "moved/keys"))
+    place.settle()
+    assert "does not come up again, and the deployment goes on without it" in capsys.readouterr().err
+    assert "" == place.stable
+    assert run(make_bundle(2)) == 0
+    assert version(place.url) == 2
+    place.before = place.roles.find("previous").id
+    place.own = place.roles.find("live")
+    place.switch_back()
+    assert "the old container does not come up again" in capsys.readouterr().err
+    assert version(place.url) == 2
+
+
+def test_a_stopped_proxy_and_a_killed_bake_are_put_right_together(containers, make_bundle, run):
+    """The proxy is started before it is told to take the candidate's share away."""
+    assert run(make_bundle(1)) == 0
+    assert run(make_bundle(2), "share") == -9
+    place = containers(make_bundle(1))
+    place.proxy.find().stop()
+    place.settle()
+    assert (version(place.url), roles(place)) == (1, ["live"])
