@@ -25,8 +25,8 @@ USER = 10001  # whom the service's image runs as, and the proxy too
 def engine() -> Engine | None:
     """Connect to the container engine that answers, else return None; ENGINE=none asks for none.
 
-    ENGINE=docker or ENGINE=podman demands that engine. Raises OutsideError when it does not answer, Refusal for any
-    other word.
+    ENGINE=docker or ENGINE=podman demands that engine, DOCKER_HOST the one that it names. Raises OutsideError when it
+    does not answer, Refusal for any other word.
     """
     wanted = os.environ.get("ENGINE", "")
     if wanted not in ("", "none", "docker", "podman"):
@@ -42,6 +42,8 @@ def engine() -> Engine | None:
         log(f"infra.host: {silent[-1]}")
     if wanted:
         raise OutsideError(f"ENGINE={wanted}, but {'; '.join(silent) or 'none is installed'}; start it, or ENGINE=none")
+    if named := os.environ.get("DOCKER_HOST"):  # what serves there is not to be taken for nothing
+        raise OutsideError(f"DOCKER_HOST={named}, but {silent[0]}; start it, leave it out, or ENGINE=none")
     return None
 
 
@@ -53,7 +55,7 @@ def machine(client: Engine) -> "Machine | None":
 def at(client: Engine, port: int, address: str = "127.0.0.1") -> str:
     """Return the URL by which a port of the engine's machine is reached from here."""
     far = machine(client)
-    return f"http://127.0.0.1:{far.reach(port)}" if far else f"http://{address}:{port}"
+    return f"http://127.0.0.1:{far.reach(port, address)}" if far else f"http://{address}:{port}"
 
 
 @contextlib.contextmanager

@@ -32,13 +32,13 @@ class Machine:
 
     def __init__(self, address: str) -> None:
         parts = _parts(address)
-        self.name = parts.hostname or ""
+        self.name = _name(parts)
         self.destination = f"{parts.username}@{self.name}" if parts.username else self.name
         self._port = ["-p", str(parts.port)] if parts.port else []
         self._remote = parts.path if parts.path.strip("/") else SOCKET
         self._folder = Path(tempfile.mkdtemp(prefix="ssh-"))  # nobody else may enter it
         self._tunnel: subprocess.Popen[bytes] | None = None
-        self._ports: dict[int, int] = {}
+        self._ports: dict[tuple[str, int], int] = {}
         atexit.register(self.close)
 
     def engine(self) -> str:
@@ -61,19 +61,19 @@ class Machine:
             raise OutsideError(f"ssh to {self.destination} failed: {_reason(text)}")
         return f"unix://{socket}"
 
-    def reach(self, port: int) -> int:
-        """Return a port here that leads to a port of 127.0.0.1 there. Raises OutsideError."""
-        if port not in self._ports:
+    def reach(self, port: int, address: str = "127.0.0.1") -> int:
+        """Return a port here that leads to a port of an address of that machine's own. Raises OutsideError."""
+        if (address, port) not in self._ports:
             with process.listen(0) as listener:
                 here = process.port_of(listener)
-            ends = f"127.0.0.1:{here}:127.0.0.1:{port}"
+            ends = f"127.0.0.1:{here}:{address}:{port}"
             done = subprocess.run(
                 [*self._ssh("-O", "forward", "-L", ends), self.destination], capture_output=True, text=True, check=False
             )
             if done.returncode:
                 raise OutsideError(f"ssh to {self.destination} gives no way to port {port}: {_reason(done.stderr)}")
-            self._ports[port] = here
-        return self._ports[port]
+            self._ports[address, port] = here
+        return self._ports[address, port]
 
     def close(self) -> None:
         """Log out."""
@@ -124,6 +124,12 @@ def _parts(address: str) -> SplitResult:
     if unsafe or any((name or "a").startswith("-") for name in (parts.hostname, parts.username)):
         raise fault
     return parts
+
+
+def _name(parts: SplitResult) -> str:
+    """Return the machine's name as it was written: ssh's settings tell capitals apart, and urlsplit does not."""
+    written = parts.netloc.rpartition("@")[2]
+    return written.partition("]")[0].lstrip("[") if written.startswith("[") else written.partition(":")[0]
 
 
 def _reason(text: str) -> str:

@@ -13,7 +13,7 @@ import docker
 import pytest
 import urllib3
 
-from infra import connection, contained, host
+from infra import connection, contained, deploy, host
 from validation.script import OutsideError, Refusal
 
 
@@ -39,12 +39,13 @@ def silent():
             connection.close()
 
 
-def test_an_engine_that_never_answers_is_none_and_is_named(silent, monkeypatch, capsys):
-    """Nobody waits for it for minutes, and stderr says which one it was."""
+def test_an_engine_that_is_named_and_never_answers_is_said(silent, monkeypatch, capsys):
+    """Nobody waits for it for minutes, and what may serve there is not taken for nothing."""
     monkeypatch.delenv("ENGINE", raising=False)
     monkeypatch.setenv("DOCKER_HOST", silent)
     began = time.monotonic()
-    assert host.engine() is None
+    with pytest.raises(OutsideError, match=f"DOCKER_HOST={silent}, but {silent} does not answer"):
+        host.engine()
     assert time.monotonic() - began < 60  # requests alone would wait for ever
     assert f"{silent} does not answer (nothing within 3 s)" in capsys.readouterr().err
 
@@ -65,12 +66,49 @@ def test_an_engine_that_is_demanded_must_answer(silent, monkeypatch):
         ("nonsense://x", ""),
     ],
 )
-def test_an_address_without_engine_is_none(address, why, monkeypatch, capsys):
-    """A wrong DOCKER_HOST is said, not thrown."""
+def test_a_named_address_without_engine_is_the_outside_that_failed(address, why, monkeypatch, capsys):
+    """A wrong DOCKER_HOST is one sentence, and no other engine or process takes its place."""
     monkeypatch.delenv("ENGINE", raising=False)
     monkeypatch.setenv("DOCKER_HOST", address)
-    assert host.engine() is None
+    with pytest.raises(OutsideError, match=f"DOCKER_HOST={address}, but"):
+        host.engine()
     assert f"{address} does not answer ({why}" in capsys.readouterr().err
+
+
+def test_a_silent_socket_that_nobody_named_is_none(silent, monkeypatch, capsys):
+    """What lies about on a machine demands nothing; stderr says which one it was."""
+    monkeypatch.delenv("ENGINE", raising=False)
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    monkeypatch.setattr(connection, "addresses", lambda _: [silent])
+    assert host.engine() is None
+    assert f"{silent} does not answer" in capsys.readouterr().err
+
+
+def test_a_removal_whose_engine_is_silent_is_the_outside_that_failed(silent, monkeypatch, tmp_path, capsys):
+    """Exit 3: nobody knows that nothing serves there."""
+    monkeypatch.delenv("ENGINE", raising=False)
+    monkeypatch.setenv("DOCKER_HOST", silent)
+    monkeypatch.setenv("GATEHOUSE_HOME", str(tmp_path))
+    assert deploy.main(["--environment", "local", "--remove"]) == 3
+    said = capsys.readouterr().err
+    assert "down already" not in said
+    assert said.splitlines()[-1].endswith("start it, leave it out, or ENGINE=none")
+
+
+def test_an_address_there_is_reached_by_a_tunnel_to_it():
+    """A service that is bound to one address of that machine does not answer on its loopback."""
+    asked = []
+
+    class Far:
+        def reach(self, port, address):
+            asked.append((port, address))
+            return 4711
+
+    class Client:
+        machine = Far()
+
+    assert "http://127.0.0.1:4711" == host.at(Client(), 8080, "10.0.0.5")
+    assert [(8080, "10.0.0.5")] == asked
 
 
 def test_no_engine_can_be_asked_for(monkeypatch):

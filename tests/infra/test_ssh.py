@@ -68,6 +68,37 @@ def test_an_address_that_is_none_is_refused(address):
         ssh.Machine(address)
 
 
+@pytest.mark.parametrize(
+    ("address", "name", "destination"),
+    [
+        ("ssh://Prod", "Prod", "Prod"),
+        ("ssh://me@Prod:22/run/docker.sock", "Prod", "me@Prod"),
+        ("ssh://[FE80::1]:22", "FE80::1", "FE80::1"),
+    ],
+)
+def test_a_machines_name_keeps_its_capitals(address, name, destination):
+    """The settings of ssh tell them apart, as `Host Prod`."""
+    machine = ssh.Machine(address)
+    assert (name, destination) == (machine.name, machine.destination)
+    machine.close()
+
+
+def test_a_tunnel_leads_to_the_address_that_is_asked_for(sshd):
+    """One that listens on 127.0.0.2 alone is reached there, and not by way of 127.0.0.1."""
+    address, _ = sshd
+    far = ssh.Machine(address)
+    with socket.create_server(("127.0.0.2", 0)) as listener:
+        try:
+            far.engine()
+            port = process.port_of(listener)
+            with socket.create_connection(("127.0.0.1", far.reach(port, "127.0.0.2")), timeout=10):
+                listener.settimeout(10)
+                assert listener.accept()[0] is not None
+            assert far.reach(port, "127.0.0.2") != far.reach(port)
+        finally:
+            far.close()
+
+
 def test_an_unknown_host_key_is_one_sentence(sshd, monkeypatch, capsys):
     """Nobody is asked at a terminal; exit 3, and no process serves in its place."""
     address, folder = sshd
