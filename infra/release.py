@@ -19,7 +19,9 @@ from infra.held import HeldError, must_be_free
 from infra.target import PRODUCTION, STAGING
 from train import following, promote
 from train.travel import book, history
+from train.travel.effects import CHAMPION, effects_of
 from train.travel.history import Unit
+from train.travel.ledger import Line
 from train.view import View
 from validation import contract, script
 from validation.contract import Config
@@ -44,7 +46,8 @@ def next_of(view: View, config: Config) -> Next:
     lines = book.lines()
     staging, there = (history.live(lines, environment) for environment in (STAGING, PRODUCTION))
     champion = view.champion()
-    if there is not None and (champion is None or champion.digest != there.facts["unit"]["model"]):
+    lost = there is not None and not _moved_since(lines, there)
+    if there is not None and lost and (champion is None or champion.digest != there.facts["unit"]["model"]):
         unit, now = history.unit_of(there.facts), f"version {champion.number}" if champion else "none"
         faults = promote.against_record(view.version(unit.version), view, lines)
         why = f"production has version {unit.version}, and the champion is {now}: it is promoted, and nothing deployed"
@@ -56,9 +59,7 @@ def next_of(view: View, config: Config) -> Next:
         return Next(NOTHING, unit, ("production has what staging has; there is nothing to release",))
     named = approved.released()
     stale = bool(named) and named != approved.facts(unit)
-    merged_now = (
-        bool(named) and os.environ.get("GITHUB_EVENT_NAME") == "push"
-    )  # of the release, which is to be deployed
+    merged_now = bool(named) and os.environ.get("GITHUB_EVENT_NAME") == "push"  # then it is to be deployed
     said = (f"the release names version {named['version']}, and staging has {unit.version} by now",) if stale else ()
     try:
         must_be_free(PRODUCTION, unit)
@@ -68,6 +69,11 @@ def next_of(view: View, config: Config) -> Next:
         return Next(REQUEST, unit, (*said, *faults), red=True)
     way, why = _way_of(unit, named, config)
     return Next(way, unit, (*said, why), merged_now and way != MERGED)
+
+
+def _moved_since(lines: Sequence[Line], there: Line) -> bool:
+    """Tell whether the champion was moved after a line: then somebody has said what it is to be."""
+    return any(CHAMPION in effects_of(line).aliases for line in lines[lines.index(there) + 1 :])
 
 
 def _way_of(unit: Unit, named: dict[str, object], config: Config) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from infra import approved, bundle, deploy, noted, release, target
 from tests import kept
 from tests.infra.fake_forge import REPOSITORY, FakeForge, serving
 from train.travel import book, history
-from train.travel.ledger import DEPLOYMENT, RELEASE, ROLLBACK, VERDICTS
+from train.travel.ledger import DEPLOYMENT, PROMOTION, RELEASE, ROLLBACK, VERDICTS
 from validation import contract
 from validation.script import Refusal
 
@@ -242,6 +242,19 @@ def test_a_promotion_that_was_lost_is_all_that_is_left_to_do(store, staged, caps
     book.note(VERDICTS, {"version": 4, "model": unit.model, "gates": {}, "passed": False, "faults": 1, "against": ""})
     assert release.main([]) == 1
     assert "the ledger's last verdicts on version 4 are red" in capsys.readouterr().err
+
+
+def test_a_champion_that_somebody_chose_since_is_left_alone(store, staged, capsys) -> None:
+    """Production has 3, and 4 was promoted by hand afterwards: it is proposed, and nobody promotes 3 again."""
+    unit = staged(3)
+    book.note(DEPLOYMENT, history.facts_of("production", history.LIVE, unit))
+    newer = staged(4)
+    store.aliases["champion"] = 4
+    assert 1 == release.main([])  # where no line says that somebody chose it, it is the promotion of 3 that was lost
+    assert "production has version 3, and the champion is version 4: it is promoted" in capsys.readouterr().err
+    book.note(PROMOTION, {"version": 4, "model": newer.model, "begins": False, "evidence": ""})
+    assert 0 == release.main([])
+    assert "way=request\nmodel-version=4\n" in capsys.readouterr().out
 
 
 def test_nothing_in_staging_is_one_sentence(store, staged, capsys) -> None:
