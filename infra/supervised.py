@@ -6,8 +6,9 @@ import sys
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from infra import process, supervisor
+from infra import process, supervisor, told
 from infra.baking.sides import Metrics
 from infra.bundle import Bundle
 from validation.script import ROOT, OutsideError, Refusal, log, to_json, writing
@@ -32,6 +33,7 @@ class Supervised:
         self._candidate = folder / "candidate.leash"
         self._trial: subprocess.Popen[bytes] | None = None
         self._before: str | None = None  # folder of the bundle that served when `settle` looked
+        self._told: dict[str, str] = {}  # and what it was told of the environment
 
     @property
     def stable(self) -> str:
@@ -55,12 +57,14 @@ class Supervised:
                     " (`python -m infra.deploy --environment local --remove`)"
                 )
             self._before = state["bundle"]
+            self._told = self._served().get("environment", told.handed(os.environ))
             return
         self._stop_orphans()
         process.listen(self.port).close()  # said before anything is started
         if state.get("bundle") and Path(state["bundle"]).is_dir():
             log("infra.deploy: the supervisor was killed; the old service is started again first")
-            if why := self._wish(Path(state["bundle"])):
+            self._told = self._served().get("environment", told.handed(os.environ))
+            if why := self._wish(Path(state["bundle"]), self._told):
                 log(f"infra.deploy: the old service does not start: {why}")
             else:
                 self._before = state["bundle"]
@@ -78,7 +82,7 @@ class Supervised:
 
     def as_told(self) -> bool:
         """Whether what serves was told what it would be told now."""
-        return True
+        return bool(self._served().get("environment") == told.handed(os.environ))
 
     def start_candidate(self, bundle: Bundle) -> str:
         """Start a bundle beside the old one, on a port of its own, and return its URL."""
@@ -112,14 +116,14 @@ class Supervised:
 
     def switch(self, bundle: Bundle) -> str | None:
         """Let the bundle take over the port without losing a request; return why not if it could not."""
-        return self._wish(bundle.folder)
+        return self._wish(bundle.folder, told.handed(os.environ))  # with which the candidate was proven
 
     def switch_back(self) -> None:
         """Serve what was served when `settle` looked, or nothing when there was nothing."""
         if self._before is None:
             self._take_down()
-        elif process.read(self.folder / "state.json").get("bundle") != self._before:
-            self._wish(Path(self._before))
+        elif self._served() != {"bundle": self._before, "environment": self._told}:
+            self._wish(Path(self._before), self._told)
 
     def remove(self) -> bool:
         """Take everything down; return whether there was anything."""
@@ -127,14 +131,19 @@ class Supervised:
         process.stop(self._candidate, PATIENCE)
         self._take_down()
         self._stop_orphans()
-        (self.folder / "state.json").unlink(missing_ok=True)
+        for name in ("state.json", "wish.json", supervisor.SERVED):
+            (self.folder / name).unlink(missing_ok=True)
         return was_up
 
-    def _wish(self, folder: Path) -> str | None:
+    def _wish(self, folder: Path, environment: dict[str, str]) -> str | None:
         """Ask the supervisor (started if need be) for a bundle; return why it does not serve it, or None."""
+        if self.is_up() and not self._served():
+            log("infra.deploy: the supervisor is of a version that hands no environment over; it is started anew")
+            self._take_down()
         name = uuid.uuid4().hex
-        with writing(self.folder / "wish.json") as file:
-            file.write(to_json({"id": name, "bundle": str(folder), "ready_seconds": self.ready_seconds}))
+        wish = {"id": name, "bundle": str(folder), "ready_seconds": self.ready_seconds, "environment": environment}
+        with writing(self.folder / "wish.json", mode=0o600) as file:  # there are secrets in it
+            file.write(to_json(wish))
         if not self.is_up():
             self._start_supervisor()
         answer: dict[str, str | None] = {}
@@ -147,6 +156,9 @@ class Supervised:
         if answer.get("id") != name:
             return "the supervisor gave no answer; see supervisor.log beside service.log"
         return answer.get("why")
+
+    def _served(self) -> dict[str, Any]:
+        return process.read(self.folder / supervisor.SERVED)
 
     def _start_supervisor(self) -> None:
         with process.listen(self.port) as listener:

@@ -4,9 +4,10 @@ It holds the listening socket, so the port never closes: it restarts the service
 bundle by starting the new process on the same socket, waiting until it is ready, and only then letting the old one
 drain. A bundle that does not become ready is given up; the old one goes on serving.
 
-Reads   LISTEN_FD (number of the inherited socket); FOLDER/wish.json, what shall be served:
-        {"id", "bundle", "ready_seconds"}, or "bundle": null to end
-Prints  nothing; FOLDER/state.json says what is, FOLDER/service.log what it did
+Reads   LISTEN_FD (number of the inherited socket); FOLDER/wish.json, what shall be served, for its owner alone to read:
+        {"id", "bundle", "ready_seconds", "environment"}, or "bundle": null to end
+Prints  nothing; FOLDER/state.json says what is, FOLDER/served.json what was ready last and with which environment, for
+        its owner alone, FOLDER/service.log what it did
 Exits   0 taken down, 2 used wrongly
 """
 
@@ -14,30 +15,19 @@ import contextlib
 import os
 import signal
 import socket
-import subprocess
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from infra import child as children
 from infra import process
-from validation.script import ROOT, YES, Refusal, door, log, parser, to_json, writing
+from infra.child import Child
+from validation.script import YES, Refusal, door, log, parser, to_json, writing
 
 DRAIN_SECONDS = 30.0  # for requests under way; then the process is killed
+SERVED = "served.json"
 SLOWEST_RESTART = 10.0  # seconds between two tries of a service that dies at once; the first comes after 0.1
-
-
-@dataclass
-class Child:
-    """One process of the service; `deadline` (monotonic seconds) is when it must be ready, or have drained."""
-
-    popen: subprocess.Popen[bytes]
-    leash: Path
-    ready_file: Path
-    wish: dict[str, Any]
-    started: float
-    deadline: float
 
 
 class Supervisor:
@@ -77,7 +67,8 @@ class Supervisor:
         while self.leaving:
             self._look_at_leaving()
             time.sleep(process.TICK)
-        (self.folder / "state.json").unlink(missing_ok=True)
+        for name in ("state.json", SERVED):
+            (self.folder / name).unlink(missing_ok=True)
         log("supervisor: the service is taken down")
 
     def _step(self) -> bool:
@@ -97,19 +88,7 @@ class Supervisor:
 
     def _start(self, wish: dict[str, Any]) -> Child:
         self.count += 1
-        leash = self.folder / f"service-{os.getpid()}-{self.count}.leash"
-        ready_file = leash.with_suffix(".ready")
-        ready_file.unlink(missing_ok=True)  # of a supervisor that had the same number, long ago
-        popen = process.start(
-            leash,
-            self.command,
-            env={**os.environ, "BUNDLE": wish["bundle"], "READY_FILE": str(ready_file)},
-            cwd=ROOT,
-            output=self.folder / "service.log",
-            listener=self.listener,
-        )
-        now = time.monotonic()
-        return Child(popen, leash, ready_file, wish, now, now + float(wish["ready_seconds"]))
+        return children.start(self.folder, f"{os.getpid()}-{self.count}", self.command, wish, self.listener)
 
     def _look_at_coming(self) -> None:
         child = self.coming
@@ -118,6 +97,8 @@ class Supervisor:
         if child.popen.poll() is not None:
             self._give_up(child, f"it ended with exit code {child.popen.returncode} before it was ready")
         elif child.ready_file.exists():
+            with writing(self.folder / SERVED, mode=0o600) as file:  # first: where it fails, all of this comes again
+                file.write(to_json({name: child.wish[name] for name in ("bundle", "environment")}))
             self._dismiss(self.serving)  # from here on only the new one takes connections off the socket
             self.serving, self.coming = child, None
             self.pause, self.again_at = 0.1, 0.0
@@ -145,14 +126,14 @@ class Supervisor:
             log(f"supervisor: the service ended by itself (exit code {child.popen.returncode}); it is started again")
         elif now >= self.again_at:
             self.again_at = 0.0
-            self._forget(child)
+            child.forget()
             self.serving = self._start(child.wish)
             self.restarts += 1
 
     def _look_at_leaving(self) -> None:
         for child in list(self.leaving):
             if child.popen.poll() is not None:
-                self._forget(child)
+                child.forget()
                 self.leaving.remove(child)
             elif time.monotonic() > child.deadline:
                 process.send(-child.popen.pid, signal.SIGKILL)
@@ -162,10 +143,6 @@ class Supervisor:
             child.popen.send_signal(signal.SIGTERM)  # nothing happens when it has ended
             child.deadline = time.monotonic() + DRAIN_SECONDS
             self.leaving.append(child)
-
-    def _forget(self, child: Child) -> None:
-        child.leash.unlink(missing_ok=True)
-        child.ready_file.unlink(missing_ok=True)
 
     def _tell(self) -> None:
         state = {

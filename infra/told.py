@@ -15,6 +15,7 @@ PASSED = re.compile(
     r"API_KEYS|OIDC_(ISSUER|AUDIENCE|JWKS_URL)|ACCESS_LOG|WORKERS|PREDICTION_(LOG|SPOOL)|OTEL_\w+|SENTRY_(DSN|ENVIRONMENT)"
 )
 STORES = re.compile(r"(AWS|AZURE_STORAGE)_\w+")  # the keys of the prediction log's store, for a log that is a URL
+OWN = re.compile(r"API_KEYS_FILE|INSECURE|TLS_(CERT|KEY)_FILE")  # what a process reads besides
 KEYS = "/credentials"  # within the container: the folder of API_KEYS_FILE, for a file mounted alone never changes
 LOG = "/predictions"  # the folder that PREDICTION_LOG names
 SPOOL = "/spool"
@@ -74,3 +75,13 @@ def tell(environ: Mapping[str, str], *, exposed: bool, elsewhere: bool) -> Told:
     if spools:
         variables["PREDICTION_SPOOL"] = SPOOLED
     return Told(variables, folders, spools)
+
+
+def is_served(name: str) -> bool:
+    """Whether the service reads a variable of this name, so that what was proven with it has to serve with it."""
+    return any(pattern.fullmatch(name) for pattern in (PASSED, STORES, OWN))
+
+
+def handed(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return what a process of the service is told of an environment."""
+    return {name: text for name, text in environ.items() if text and is_served(name)}

@@ -3,6 +3,7 @@
 import concurrent.futures
 import json
 import os
+import pathlib
 import shutil
 import signal
 import socket
@@ -114,6 +115,67 @@ def test_removal_leaves_nothing_and_may_be_repeated(supervised, make_bundle):
     assert [] == list(supervised.folder.glob("*.leash"))
 
 
+def told(place, name):
+    """Return what a process that serves is told by a name; None where it is not."""
+    variables = pathlib.Path(f"/proc/{pid(place)}/environ").read_text().split("\0")
+    return dict(one.partition("=")[::2] for one in variables if one).get(name)
+
+
+def test_what_was_proven_is_what_serves(supervised, make_bundle, monkeypatch):
+    """A key that was withdrawn is not accepted after the next deployment, nor after a restart; no one else reads it."""
+    monkeypatch.setenv("API_KEYS", "old predict sha256:0")
+    monkeypatch.setenv("SENTRY_ENVIRONMENT", "there")
+    assert supervised.switch(make_bundle(1)) is None
+    assert ("old predict sha256:0", "there") == (told(supervised, "API_KEYS"), told(supervised, "SENTRY_ENVIRONMENT"))
+    assert supervised.as_told()
+    monkeypatch.setenv("API_KEYS", "new predict sha256:1")
+    monkeypatch.delenv("SENTRY_ENVIRONMENT")
+    assert not supervised.as_told()
+    supervised.settle()
+    assert supervised.switch(make_bundle(2)) is None
+    assert process.wait(lambda: version(supervised) == 2, 20)
+    for restarts in (0, 1):
+        assert state(supervised).get("restarts") == restarts
+        assert ("new predict sha256:1", None) == (
+            told(supervised, "API_KEYS"),
+            told(supervised, "SENTRY_ENVIRONMENT"),
+        )
+        if not restarts:
+            os.kill(pid(supervised), signal.SIGKILL)
+            assert process.wait(lambda: state(supervised).get("restarts") == 1, 20)
+    for name in ("wish.json", "served.json"):
+        assert 0o600 == (supervised.folder / name).stat().st_mode & 0o777
+    assert "sha256" not in (supervised.folder / "state.json").read_text()
+    supervised.switch_back()
+    assert process.wait(lambda: version(supervised) == 1, 20)
+    assert ("old predict sha256:0", "there") == (told(supervised, "API_KEYS"), told(supervised, "SENTRY_ENVIRONMENT"))
+    supervised.remove()
+    assert not (supervised.folder / "wish.json").exists()
+
+
+def test_a_supervisor_that_hands_nothing_over_is_replaced(supervised, make_bundle, monkeypatch):
+    """One that an older version started would serve with what it was told at its first start."""
+    assert supervised.switch(make_bundle(1)) is None
+    before = state(supervised)["pid"]
+    (supervised.folder / "served.json").unlink()
+    monkeypatch.setenv("API_KEYS", "new predict sha256:1")
+    supervised.settle()
+    assert supervised.switch(make_bundle(2)) is None
+    assert state(supervised)["pid"] != before
+    assert "new predict sha256:1" == told(supervised, "API_KEYS")
+
+
+def test_a_killed_supervisors_service_comes_back_as_it_was_told(supervised, make_bundle, monkeypatch):
+    """What served is started again with its own keys, not with those of the next deployment."""
+    monkeypatch.setenv("API_KEYS", "old predict sha256:0")
+    supervised.switch(make_bundle(1))
+    os.kill(state(supervised)["pid"], signal.SIGKILL)
+    assert process.wait(lambda: not supervised.is_up(), 20)
+    monkeypatch.setenv("API_KEYS", "new predict sha256:1")
+    supervised.settle()
+    assert "old predict sha256:0" == told(supervised, "API_KEYS")
+
+
 def test_a_supervisor_without_socket_says_who_starts_it(tmp_path):
     """Started by hand it ends with one sentence."""
     done = subprocess.run(
@@ -136,7 +198,7 @@ def test_a_supervisor_whose_folder_is_gone_ends(supervised, make_bundle):
 def test_a_full_disk_does_not_end_the_supervisor(supervised, make_bundle, monkeypatch):
     """While state cannot be written and nothing can be started, it goes on trying; then the service comes back."""
     one = make_bundle(1)
-    wish = {"id": "1", "bundle": str(one.folder), "ready_seconds": 20}
+    wish = {"id": "1", "bundle": str(one.folder), "ready_seconds": 20, "environment": {}}
     (supervised.folder / "wish.json").write_text(json.dumps(wish))
     with process.listen(supervised.port) as listener:
         worker = supervisor.Supervisor(supervised.folder, listener, supervised.command)

@@ -4,7 +4,7 @@ import pytest
 
 from infra import contained
 from infra.network import Network
-from infra.told import KEYS, LOG, SPOOLED, Told, tell
+from infra.told import KEYS, LOG, SPOOLED, Told, handed, tell
 from validation.script import Refusal
 
 
@@ -73,6 +73,22 @@ def test_a_prediction_log_in_a_folder_is_mounted(tmp_path):
     assert said.variables["PREDICTION_LOG"] == LOG
 
 
+def test_what_a_process_is_told_is_what_the_service_reads():
+    """Not what else a job has in its environment."""
+    read = {"API_KEYS": "a", "API_KEYS_FILE": "/k", "INSECURE": "1", "AWS_SECRET_ACCESS_KEY": "s", "TLS_KEY_FILE": "/t"}
+    assert read == handed({**read, "GITHUB_TOKEN": "t", "PATH": "/bin", "WORKERS": ""})
+
+
+def test_what_two_are_told_alike_has_one_digest_that_says_none_of_it():
+    """Another key, another folder, or none asked for is another one."""
+    one = told({"API_KEYS": "a predict sha256:0"})
+    others = [told({"API_KEYS": "a predict sha256:1"}), told({}), told({"API_KEYS": "a", "WORKERS": "2"})]
+    assert one.digest == told({"API_KEYS": "a predict sha256:0"}).digest
+    assert 4 == len({one.digest, *(other.digest for other in others)})
+    assert "predict" not in one.digest
+    assert (False, True) == (one.asks_nobody, told({}).asks_nobody)
+
+
 class Engine:
     """Remembers how a container was made."""
 
@@ -90,6 +106,10 @@ class Engine:
 
     def start(self):
         """Start nothing."""
+
+    def version(self):
+        """Be no Podman."""
+        return {}
 
 
 @pytest.fixture
