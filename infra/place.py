@@ -53,7 +53,7 @@ class Place(Protocol):
         """Return the image that serves, or nothing."""
 
     def as_told(self) -> bool:
-        """Whether what serves was told what it would be told now, where the environment tells it."""
+        """Whether what serves was told what it would be told now, by the environment or an overlay."""
 
     def start_candidate(self, bundle: Bundle) -> str:
         """Start a bundle beside the live one, and return where it answers by itself."""

@@ -338,6 +338,34 @@ def test_a_route_shares_by_weight(faked, make_bundle, ship, gateway):
     assert [100, 0] == weights(faked)
 
 
+def test_a_changed_overlay_is_a_deployment_of_the_same_bundle(faked, make_bundle, ship, gateway, capsys):
+    """A limit of its pods, or an object beside them; the same once more is no work."""
+    one = make_bundle(1)
+    file = gateway.parents[1] / "base/deployment.yaml"
+    for wanted in ("", "768Mi", "", "1Gi", ""):
+        if wanted:
+            content = yaml.safe_load(file.read_text())
+            content["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]["memory"] = wanted
+            file.write_text(yaml.safe_dump(content))
+        before = faked.pods("stable")
+        ship(one, overlay=gateway)
+        done = capsys.readouterr().err
+        assert ("live already" in done) == bool(before and not wanted)
+        found = Track(Kubectl("made"), "gatehouse", "stable").deployment()
+        limits = found["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]
+        assert limits["memory"] == (wanted or limits["memory"])
+        assert faked.pods("stable") == [(1, True), (1, True)]
+    route = gateway.parents[1] / "components/gateway/route.yaml"
+    route.write_text(route.read_text().replace("kind: HTTPRoute", "kind: HTTPRoute\n# told", 1))
+    ship(one, overlay=gateway)
+    assert "live already" in capsys.readouterr().err
+    content = yaml.safe_load(route.read_text())
+    content["metadata"].setdefault("annotations", {})["example.org/team"] = "ours"
+    route.write_text(yaml.safe_dump(content))
+    ship(one, overlay=gateway)
+    assert "live already" not in capsys.readouterr().err
+
+
 def test_another_version_of_an_api_is_the_same_object(faked, make_bundle, ship, gateway, monkeypatch):
     """The overlay goes from v1beta1 to v1, and the route stays; one that it has no more goes."""
     file = gateway.parents[1] / "components/gateway/route.yaml"
