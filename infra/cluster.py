@@ -116,20 +116,30 @@ class Cluster:
     def metrics(self) -> tuple[list[str], list[str]]:
         """Return the /metrics of each ready pod of the stable Deployment, and of the candidate.
 
-        Raises OutsideError or httpx.HTTPError when one does not tell, Refusal when it wants another credential.
+        Raises OutsideError or httpx.HTTPError when one does not tell, Refusal when it wants another credential, and
+        OvertakenError.
         """
+        self._canary.must_be_own()
         stable, canary = self._stable.ready(), self._canary.ready()
         told = {pod: self._forwards.read(pod, "/metrics") for pod in (*stable, *canary)}
         return [told[pod] for pod in stable], [told[pod] for pod in canary]
 
     def remove_candidate(self) -> None:
-        """Take the candidate away, if there is one, and whatever else belongs to nothing that is live or to be."""
-        self._canary.remove(self._standing.record.live or [])
+        """Take the candidate away, if there is one, and whatever else belongs to nothing that is live or to be.
+
+        Where another deployment's stands in its place, that one and what it needs is its own.
+        """
         self._forwards.keep(set(self._stable.ready()))
-        self._standing.tidy()
+        if not self._canary.overtaken():
+            self._canary.remove(self._standing.record.live or [])
+            self._standing.tidy()
 
     def switch(self, bundle: Bundle) -> str | None:  # noqa: ARG002  the image holds it
-        """Roll the stable Deployment to the new image, then take the candidate away; return why not if it could not."""
+        """Roll the stable Deployment to the new image, then take the candidate away; return why not if it could not.
+
+        Raises OvertakenError.
+        """
+        self._canary.must_be_own()
         if why := self._standing.bring(self._before, self._next):
             return why
         self.remove_candidate()

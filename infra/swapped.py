@@ -34,20 +34,24 @@ class Swapped:
         if old is not None:
             log("infra.proxy: the proxy is made anew, with another image or other ports; the port is closed meanwhile")
             kept = {name: host.take(old, f"{FOLDER}/{name}") for name in files}
-            with host.asking(f"put {old.name} aside"):
-                old.stop(timeout=contained.DRAIN_SECONDS)
-                old.rename(self._name_aside)
-        step("put aside")
         try:
+            if old is not None:
+                with host.asking(f"put {old.name} aside"):
+                    old.stop(timeout=contained.DRAIN_SECONDS)
+                    old.rename(self._name_aside)
+            step("put aside")
             made = make()
             step("proxy made")
             self._start(made, files)
         except BaseException:
-            contained.remove(self.find())
-            if (aside := self.aside()) is not None:
+            found, aside = self.find(), self.aside()
+            if found is not None and (old is None or found.id != old.id):
+                contained.remove(found)
+            if old is not None:
                 log("infra.proxy: the new proxy does not start; the one before takes its place again")
-                self._put_back(aside)
-                self._start(aside, {name: text for name, text in kept.items() if text})
+                if aside is not None:
+                    self._put_back(aside)
+                self._start(old, {name: text for name, text in kept.items() if text})
             raise
         step("proxy started")
         contained.remove(self.aside())

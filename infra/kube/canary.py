@@ -3,11 +3,16 @@
 Its pods are asked by users while they bear the label that the Service looks for, or by the weight of a route. The label
 is the pod's and not its template's: so the very process that has been proven is asked, and one that comes in a lost
 one's place is not.
+
+It bears the mark of the deployment that made it: one that settles later takes it for a killed run's and takes it away,
+and the earlier one has to see that what stands there is not its own.
 """
 
+import secrets
 import time
 
 from infra import process
+from infra.baking.sides import OvertakenError
 from infra.kube import manifests, pods
 from infra.kube.forwards import Forwards
 from infra.kube.kubectl import Kubectl, Object
@@ -27,6 +32,7 @@ class Canary(Track):
         self._stable, self._forwards = stable, forwards
         self._objects: list[Object] = []
         self._pod = ""
+        self._mark = ""  # of this deployment, once it has made one
         self._looked = 0.0
 
     def start(self, objects: list[Object]) -> str:
@@ -34,10 +40,10 @@ class Canary(Track):
 
         Raises Refusal for what the set-up lacks, OutsideError for what the cluster does not give.
         """
-        self._objects = objects
+        self._objects, self._mark = objects, secrets.token_hex(8)
         # what is there is not changed before the new one is proven, and somebody may have deleted what the record has
         fresh = [one for one in manifests.needed(objects) if not self._kubectl.find(manifests.kind(one), _name(one))]
-        self._kubectl.apply([*fresh, manifests.canary_of(objects, 1)])
+        self._kubectl.apply([*fresh, manifests.canary_of(objects, 1, self._mark)])
         pod = self.wait_for_container()
         ordered = manifests.image_of(manifests.deployment_of(objects))
         if other := pods.other_image(pod, ordered):
@@ -46,12 +52,16 @@ class Canary(Track):
         return self._forwards.address(self._pod)
 
     def ended(self) -> str | None:
-        """Say how its pod ended, or None while it runs; as long as it does, the way to it is open."""
+        """Say how its pod ended, or None while it runs; as long as it does, the way to it is open.
+
+        Raises OvertakenError.
+        """
         if time.monotonic() - self._looked < LOOK_SECONDS:
             return None
         pod = self._kubectl.find("Pod", self._pod)
         self._looked = time.monotonic()
         if pod is None or pods.leaving(pod):
+            self.must_be_own()
             return f"somebody deleted its pod {self._pod}"
         why = pods.ended(pod)
         if why is None:
@@ -73,11 +83,12 @@ class Canary(Track):
     def share(self, part: float) -> None:
         """Hand it this part of the users' requests, by as many pods as are about that part of all.
 
-        Raises OutsideError when they do not come up.
+        Raises OutsideError when they do not come up, OvertakenError.
         """
+        self.must_be_own()
         beside = sum(map(pods.ready, self._stable.pods()))
         count = max(1, round(part * beside / (1 - part)))
-        self._kubectl.apply([manifests.canary_of(self._objects, count)])
+        self._kubectl.apply([manifests.canary_of(self._objects, count, self._mark)])
         if why := self.wait_for_rollout():
             raise OutsideError(f"the canary cannot get its share: {why}")
         if self._weigh(self._objects, part):
@@ -88,6 +99,19 @@ class Canary(Track):
                 f"infra.deploy: share: {count / (count + beside):.0%} of the requests, {count} of {count + beside} pods"
             )
 
+    def overtaken(self) -> bool:
+        """Whether this deployment made one, and another deployment's stands there by now."""
+        found = self.deployment() if self._mark else None
+        return found is not None and manifests.marks_of(found).get(manifests.RUN) != self._mark
+
+    def must_be_own(self) -> None:
+        """Raise OvertakenError when the one that this deployment made is gone, or another one stands there."""
+        if self.deployment() is None or self.overtaken():
+            raise OvertakenError(
+                f"another deployment is under way in namespace {self._kubectl.namespace}, and took the canary of this"
+                " one away; let it end, and deploy again"
+            )
+
     def take_back(self, live: list[Object]) -> None:
         """Let no user ask it any more."""
         if not self._weigh(live, 0):
@@ -95,6 +119,7 @@ class Canary(Track):
 
     def remove(self, live: list[Object]) -> None:
         """Take it away, if there is one: first from the users. Raises OutsideError when its pods stay."""
+        self._mark = ""
         if self.deployment() is None:
             return
         self.take_back(live)

@@ -14,6 +14,7 @@ CONTAINER = "service"
 OURS = "app.kubernetes.io/managed-by=gatehouse"
 TRACK, SERVES, USERS = "gatehouse.track", "gatehouse.serves", "users"
 TEMPLATE = "gatehouse.template"
+RUN = "gatehouse.run"
 NEEDED = ("ConfigMap", "NetworkPolicy", "ServiceAccount")
 
 
@@ -89,11 +90,12 @@ def deployment_of(objects: Iterable[Object]) -> Object:
     return next(one for one in objects if one["kind"] == "Deployment")
 
 
-def canary_of(objects: Iterable[Object], replicas: int) -> Object:
-    """Make the canary: the stable Deployment under another name and track, and asked by no user at first."""
+def canary_of(objects: Iterable[Object], replicas: int, run: str) -> Object:
+    """Make the canary of a run: the stable Deployment under another name and track, and asked by no user at first."""
     canary = copy.deepcopy(deployment_of(objects))
     canary["metadata"]["name"] += "-canary"
     canary["spec"]["replicas"] = replicas
+    _annotations(canary)[RUN] = run
     canary["spec"]["selector"]["matchLabels"][TRACK] = "canary"
     labels = canary["spec"]["template"]["metadata"]["labels"]
     labels[TRACK] = "canary"

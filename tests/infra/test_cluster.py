@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from infra import machine, process
+from infra.baking.sides import OvertakenError
 from infra.kube import forwards
 from infra.kube.kubectl import Kubectl
 from infra.kube.track import Track
@@ -574,10 +575,45 @@ def test_another_deployment_at_the_same_time_is_noticed(faked, make_bundle, ship
     late.settle()
     late.start_candidate(three)
     ship(two)
+    with pytest.raises(OvertakenError, match="another deployment is under way in namespace gatehouse-staging"):
+        late.switch(three)
+    monkeypatch.setattr(late._canary, "must_be_own", lambda: None)  # it looked just before
     with pytest.raises(OutsideError, match="another deployment changed namespace gatehouse-staging meanwhile"):
         late.switch(three)
     assert [(2, True), (2, True)] == faked.pods("stable")
     assert [2, None] == faked.record()
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda early, _: early.candidate_ended(),
+        lambda early, _: early.share(0.5),
+        lambda early, _: early.metrics(),
+        lambda early, two: early.switch(two),
+    ],
+)
+def test_who_is_overtaken_touches_nothing_of_the_others(faked, make_bundle, ship, act):
+    """The one that settles later took its canary for a killed run's; its own goes on, and comes to its end."""
+    ship(make_bundle(1))
+    two, three = make_bundle(2), make_bundle(3)
+    early, late = faked.place(two), faked.place(three)
+    early.settle()
+    early.start_candidate(two)
+    assert early.candidate_ended() is None
+    early._canary._looked = 0.0
+    late.settle()
+    late.start_candidate(three)
+    with pytest.raises(OvertakenError, match="took the canary of this one away; let it end, and deploy again"):
+        act(early, two)
+    early.switch_back()
+    early.remove_candidate()
+    assert [(3, False)] == faked.pods("canary")
+    assert late.candidate_ended() is None
+    late.share(0.5)
+    assert late.switch(three) is None
+    assert [(3, True), (3, True)] == faked.pods("stable")
+    assert [] == faked.pods("canary")
 
 
 def test_what_another_deployment_needs_is_not_tidied_away(faked, make_bundle, ship, tmp_path):

@@ -44,13 +44,14 @@ def test_the_pods_of_another_image_or_size_bear_another_digest(overlay):
 def test_a_canary_is_the_same_but_for_name_track_number_and_that_no_user_asks_it(overlay):
     """Whatever the overlay says of the stable pods holds for it."""
     stable = manifests.deployment_of(overlay.dressed(IMAGE, MARKS))
-    canary = manifests.canary_of([stable], 2)
+    canary = manifests.canary_of([stable], 2, "a1")
     assert ("gatehouse-canary", 2) == (canary["metadata"].pop("name"), canary["spec"].pop("replicas"))
     labels = canary["spec"]["template"]["metadata"]["labels"]
     assert "gatehouse.serves" not in labels
     assert "canary" == labels["gatehouse.track"] == canary["spec"]["selector"]["matchLabels"]["gatehouse.track"]
     labels.update({"gatehouse.serves": "users", "gatehouse.track": "stable"})
     canary["spec"]["selector"]["matchLabels"]["gatehouse.track"] = "stable"
+    assert "a1" == canary["metadata"]["annotations"].pop("gatehouse.run")
     del stable["metadata"]["name"]
     assert stable == canary
 
