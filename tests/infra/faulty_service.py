@@ -13,13 +13,13 @@ calls = itertools.count()
 scored = batching.Batcher.scored
 
 
-def misbehave(batcher, columns, marks):
+def misbehave(batcher, columns, *told):
     call, fault = next(calls), FAULT.read_text() if FAULT.is_file() else ""
     if call >= SOUND and call % 4 == 0 and fault == "errors":
         raise RuntimeError("one batch in four fails")
     if call >= SOUND and fault == "drift":
         columns = [[8.5] * len(column) for column in columns]
-    return scored(batcher, columns, marks)
+    return scored(batcher, columns, *told)
 
 
 batching.Batcher.scored = misbehave

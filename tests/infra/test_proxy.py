@@ -7,6 +7,7 @@ import ssl
 
 import httpx
 import pytest
+from docker.models.containers import Container
 
 from infra import asked, caddy, contained, host, machine, process
 from infra.caddy import CERTIFICATES, STORE
@@ -211,6 +212,31 @@ def test_a_new_proxy_that_does_not_start_gives_way_to_the_old_one(make_bundle, s
     with pytest.raises(OutsideError):
         ship(one)
     assert "the one before takes its place again" in capsys.readouterr().err
+    assert (before, 1) == (place.proxy.find().id, serves(place.url)["model_version"])
+
+
+@pytest.mark.parametrize("at", ["stop", "rename"])
+def test_whoever_interrupts_a_replacement_leaves_the_old_proxy_serving(
+    make_bundle, ship, proxy_image, engine, monkeypatch, at
+):
+    """Ctrl-C while the old one drains, or just before it is put aside."""
+    one = make_bundle(1)
+    place = ship(one)
+    before = place.proxy.find().id
+    real = getattr(Container, at)
+
+    def interrupted(container, *arguments, **named):
+        if container.id != before:
+            return real(container, *arguments, **named)
+        if at == "stop":
+            real(container, *arguments, **named)
+        raise KeyboardInterrupt
+
+    monkeypatch.setenv("PROXY_IMAGE", engine.images.get(proxy_image).id)
+    with monkeypatch.context() as patch:
+        patch.setattr(Container, at, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            place.settle()
     assert (before, 1) == (place.proxy.find().id, serves(place.url)["model_version"])
 
 
