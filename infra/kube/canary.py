@@ -106,7 +106,7 @@ class Canary(Track):
 
     def must_be_own(self) -> None:
         """Raise OvertakenError when the one that this deployment made is gone, or another one stands there."""
-        if self.deployment() is None or self.overtaken():
+        if self._mark and (self.deployment() is None or self.overtaken()):
             raise OvertakenError(
                 f"another deployment is under way in namespace {self._kubectl.namespace}, and took the canary of this"
                 " one away; let it end, and deploy again"

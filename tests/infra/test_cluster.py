@@ -584,6 +584,13 @@ def test_another_deployment_at_the_same_time_is_noticed(faked, make_bundle, ship
     assert [2, None] == faked.record()
 
 
+def test_who_made_no_canary_may_ask_what_serves(faked, make_bundle, ship):
+    """And is overtaken by nobody."""
+    ship(make_bundle(1))
+    stable, canary = faked.place().metrics()
+    assert (2, []) == (len(stable), canary)
+
+
 @pytest.mark.parametrize(
     "act",
     [
