@@ -250,7 +250,7 @@ def test_a_champion_that_somebody_chose_since_is_left_alone(store, staged, capsy
     book.note(DEPLOYMENT, history.facts_of("production", history.LIVE, unit))
     newer = staged(4)
     store.aliases["champion"] = 4
-    assert 1 == release.main([])  # where no line says that somebody chose it, it is the promotion of 3 that was lost
+    assert release.main([]) == 1  # where no line says that somebody chose it, it is the promotion of 3 that was lost
     assert "production has version 3, and the champion is version 4: it is promoted" in capsys.readouterr().err
     book.note(PROMOTION, {"version": 4, "model": newer.model, "begins": False, "evidence": ""})
     assert 0 == release.main([])
