@@ -44,6 +44,14 @@ def version(place):
     return serves(place.url)["model_version"]
 
 
+def begun(faked, sealed):
+    """Return a place where a bundle is the canary already."""
+    place = faked.place(sealed)
+    place.settle()
+    place.start_candidate(sealed)
+    return place
+
+
 def test_the_second_replaces_the_first(faked, make_bundle, ship):
     """Both pods are of the new one, users ask them, the canary is gone, and the record says so."""
     ship(make_bundle(1))
@@ -112,9 +120,7 @@ def test_the_canary_leaves_the_users_also_when_the_old_one_does_not_come_back(fa
     """Both failures are told, and nobody is asked who failed."""
     ship(make_bundle(1))
     two = make_bundle(2, never_rolls="stable")
-    place = faked.place(two)
-    place.settle()
-    place.start_candidate(two)
+    place = begun(faked, two)
     place.share(0.3)
 
     def stays_away(_):
@@ -248,9 +254,7 @@ def test_a_record_that_is_lost_during_a_deployment_takes_nothing_down(faked, mak
     """The candidate goes, and what serves stays."""
     ship(make_bundle(1))
     two = make_bundle(2)
-    place = faked.place(two)
-    place.settle()
-    place.start_candidate(two)
+    place = begun(faked, two)
     before = lose_record(faked)
     place.switch_back()
     place.remove_candidate()
@@ -297,9 +301,7 @@ def test_a_share_is_pods_that_users_ask(faked, make_bundle, ship):
     """One of three pods, or half; taken back, they are asked no more, and what comes in a lost one's place neither."""
     ship(make_bundle(1))
     two = make_bundle(2)
-    place = faked.place(two)
-    place.settle()
-    place.start_candidate(two)
+    place = begun(faked, two)
     place.share(0.1)
     assert [(2, True)] == faked.pods("canary")
     place.share(0.5)
@@ -317,9 +319,7 @@ def test_a_share_without_pods_for_it_is_refused(faked, make_bundle, ship):
     """It would be another share than the one that was asked for."""
     ship(make_bundle(1))
     two = make_bundle(2)
-    place = faked.place(two)
-    place.settle()
-    place.start_candidate(two)
+    place = begun(faked, two)
     faked.fault(no_pods="exceeded quota: pods=3")
     with pytest.raises(OutsideError, match=r"the canary cannot get its share: .*exceeded quota: pods=3"):
         place.share(0.5)
@@ -397,9 +397,7 @@ def test_the_counts_of_every_pod_are_had(faked, make_bundle, ship, monkeypatch):
     """Those of the stable pods, and of the canary; with the key, where one is named."""
     ship(make_bundle(1))
     two = make_bundle(2)
-    place = faked.place(two)
-    place.settle()
-    place.start_candidate(two)
+    place = begun(faked, two)
     metrics = place.share(0.3)
     stable, canary = metrics()
     told = [json.loads(text)["model_version"] for text in (*stable, *canary)]
@@ -571,9 +569,7 @@ def test_another_deployment_at_the_same_time_is_noticed(faked, make_bundle, ship
     """Who comes second finds another record than it read, and changes nothing that is live."""
     ship(make_bundle(1))
     two, three = make_bundle(2), make_bundle(3)
-    late = faked.place(three)
-    late.settle()
-    late.start_candidate(three)
+    late = begun(faked, three)
     ship(two)
     with pytest.raises(OvertakenError, match="another deployment is under way in namespace gatehouse-staging"):
         late.switch(three)
@@ -604,13 +600,10 @@ def test_who_is_overtaken_touches_nothing_of_the_others(faked, make_bundle, ship
     """The one that settles later took its canary for a killed run's; its own goes on, and comes to its end."""
     ship(make_bundle(1))
     two, three = make_bundle(2), make_bundle(3)
-    early, late = faked.place(two), faked.place(three)
-    early.settle()
-    early.start_candidate(two)
+    early = begun(faked, two)
     assert early.candidate_ended() is None
     early._canary._looked = 0.0
-    late.settle()
-    late.start_candidate(three)
+    late = begun(faked, three)
     with pytest.raises(OvertakenError, match="took the canary of this one away; let it end, and deploy again"):
         act(early, two)
     early.switch_back()
@@ -682,9 +675,7 @@ def test_what_a_canary_needs_is_made_again_where_somebody_deleted_it(faked, make
         del state["objects"][settings], state["objects"]["ServiceAccount/gatehouse"]
         state["objects"]["NetworkPolicy/gatehouse"]["spec"] = "as it is"
     two = make_bundle(2)
-    place = faked.place(two)
-    place.settle()
-    place.start_candidate(two)
+    place = begun(faked, two)
     assert {settings, "ServiceAccount/gatehouse"} <= set(faked.objects)
     assert "as it is" == faked.objects["NetworkPolicy/gatehouse"]["spec"]
 

@@ -214,3 +214,16 @@ def test_a_deployment_before_the_first_save_is_no_false_alarm(tree) -> None:
         here.saved()
         assert 0 == (ran := here.store("verify")).code, ran.err
     assert [2, 3, 4] == [line.facts["version"] for line in here.place.lines() if line.event == REGISTRATION][1:]
+
+
+def test_a_deployment_under_a_number_that_is_another_models_is_found(tree) -> None:
+    """A line of who was live has to name the model that bears its version."""
+    here = tree("here", store=True)
+    here.saved()
+    (version,) = here.place.view().versions.values()
+    for model, code in ((version.digest, 0), ("f" * 64, 2)):
+        line = at("09T10:00:00.000", DEPLOYMENT, facts_of("moon", LIVE, replace(unit(version.number), model=model)))
+        ledger.write(here.place.root / ".mlflow/ledger.jsonl", ledger.follow(here.place.lines(), [line]))
+        assert 0 == here.store("show").code  # whose aliases follow
+        assert code == (ran := here.store("verify")).code, ran.err
+    assert f"has model ffffffffffff live as version {version.number}, which is model {version.digest[:12]}" in ran.err
