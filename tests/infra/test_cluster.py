@@ -675,7 +675,7 @@ def test_what_a_canary_needs_is_made_again_where_somebody_deleted_it(faked, make
         del state["objects"][settings], state["objects"]["ServiceAccount/gatehouse"]
         state["objects"]["NetworkPolicy/gatehouse"]["spec"] = "as it is"
     two = make_bundle(2)
-    place = begun(faked, two)
+    begun(faked, two)
     assert {settings, "ServiceAccount/gatehouse"} <= set(faked.objects)
     assert "as it is" == faked.objects["NetworkPolicy/gatehouse"]["spec"]
 
