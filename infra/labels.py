@@ -23,7 +23,6 @@ from train.travel import ledger
 from validation.script import BUILD, NO, ROOT, YES, Refusal, door, log, parser, result
 
 KEEPER = "ghcr.io"
-UNKNOWN = "unknown"  # what train.travel.ledger says outside git
 SHIPPING = "serve/remembered/requirements.txt"  # the libraries of a service that ships its prediction log itself
 MODEL, VERSION, MODEL_DIGEST = "gatehouse.model", "gatehouse.model-version", "gatehouse.model-digest"
 MODEL_COMMIT, DATA_DIGEST, BUNDLE = "gatehouse.model-commit", "gatehouse.data-digest", "gatehouse.bundle"
@@ -49,7 +48,7 @@ def pinned_base() -> str:
 def revision() -> str:
     """Return the commit whose code the image holds, with `-dirty` where the tree differs; say where it is unknown."""
     found = ledger.commit()
-    if found == UNKNOWN:
+    if found == ledger.UNKNOWN:
         log(f"infra.labels: {ROOT} is no git checkout, so the image's revision is unknown; GITHUB_SHA can say it")
     elif not os.environ.get("GITHUB_SHA") and not found.endswith("-dirty") and _adds():
         found += "-dirty"

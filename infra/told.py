@@ -37,7 +37,7 @@ class Told:
 
     @property
     def digest(self) -> str:
-        """What tells this apart from what another one was told, and says none of it: the keys in it are hashes."""
+        """What tells this apart from what another one was told; who sees it at a container sees the variables too."""
         return digest(to_json([self.variables, self.folders, self.spools]).encode())
 
 

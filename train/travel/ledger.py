@@ -23,6 +23,7 @@ from validation.script import ROOT, Refusal, writing
 
 NAME = "ledger.jsonl"
 START = "0" * 64  # what the first line follows
+UNKNOWN = "unknown"  # who acts, or which commit, where neither the platform nor git says
 REGISTRATION, VERDICTS, WAIVER, PROMOTION = "registration", "verdicts", "waiver", "promotion"
 PUBLICATION = "publication"
 DEPLOYMENT, ROLLBACK, RELEASE = "deployment", "rollback", "release"
@@ -76,7 +77,7 @@ def actor() -> str:
     try:
         return os.environ.get("GITHUB_ACTOR") or getpass.getuser()
     except (KeyError, OSError):  # a user without a name
-        return "unknown"
+        return UNKNOWN
 
 
 def commit() -> str:
@@ -89,7 +90,7 @@ def commit() -> str:
             cwd=ROOT, capture_output=True, text=True, check=True, timeout=20,
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError):
-        return "unknown"
+        return UNKNOWN
     return told.stdout.strip()
 
 
