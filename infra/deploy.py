@@ -3,8 +3,9 @@
 States: plan (verify the bundle, repair what a killed run left, keep it to be gone back to) -> canary, ready, smoke,
 bake, finish | undo (infra/machine.py) -> the ledger's line. How long the bake takes, and what it tolerates, says DEPLOY
 in config.py. Environments are where infra.target says; `local` is this machine, or the one that
-DOCKER_HOST names by ssh: containers behind a proxy when an engine answers, else a supervised process. Production is
-deployed to only when somebody is asked (infra.approved). What a rollback left is held, and not deployed until it is
+DOCKER_HOST names by ssh: containers behind a proxy when an engine answers, else a supervised process. Whoever else
+deploys to staging or production is waited for (infra.lease). Production is deployed to only when somebody is asked
+(infra.approved). What a rollback left is held, and not deployed until it is
 released (see infra.rollback).
 
 Reads   the bundle (build/model); the registry and its ledger; GATEHOUSE_HOME (where state, logs and copies of bundles
@@ -34,7 +35,9 @@ from infra import bundle as bundles
 from infra import place as places
 from infra.approved import UnapprovedError
 from infra.bundle import Bundle
+from infra.granted import must_be_granted
 from infra.held import HeldError, must_be_free
+from infra.lease import BREAK, Lease, in_turn
 from infra.machine import CandidateError
 from infra.noted import Order
 from infra.target import ENVIRONMENTS, PRODUCTION, STAGING, reached
@@ -48,8 +51,10 @@ from validation.script import NO, YES, Refusal, log, result
 BROUGHT = script.BUILD / "brought"
 
 
-def deploy(sealed: Bundle, image: str, environment: str, record: bool) -> dict[str, Any]:
+def deploy(sealed: Bundle, image: str, environment: str, record: bool, broken: bool = False) -> dict[str, Any]:
     """Bring a bundle to an environment, unless it is live there; return the record of what is live.
+
+    Whoever else deploys there is waited for, unless that one's lease is to be `broken`.
 
     Raises UnverifiedError for an image that was not published for this bundle, UnapprovedError for one that nobody
     approves, HeldError when a rollback holds it back, CandidateError when it was not good enough, Refusal when staging
@@ -57,7 +62,8 @@ def deploy(sealed: Bundle, image: str, environment: str, record: bool) -> dict[s
     """
     config, home = contract.load(), places.home(environment)
     unit = bundles.unit(sealed, image if "@sha256:" in image else "")
-    order = Order(environment, DEPLOYMENT, unit, record=record)
+    lease = Lease(environment, home, lambda: noted.save(record))
+    order = Order(environment, DEPLOYMENT, unit, lease, record=record)
     with reached(environment), places.alone(home):
         if environment in (STAGING, PRODUCTION) and not unit.image:
             raise Refusal(
@@ -69,15 +75,22 @@ def deploy(sealed: Bundle, image: str, environment: str, record: bool) -> dict[s
             verified.must_be_published(unit.image, unit, book.lines())
         approved.must_be(environment, unit, config.deploy)
         place = places.choose(home, image, environment)
-        place.settle()
-        if noted.repair(place, environment):
-            noted.save(record)
-        must_be_free(environment, unit)
-        noted.keep(sealed, unit, record)
-        if (found := machine.already(place, sealed, home)) is not None:
-            noted.adopt(order, place)
-            return found
-        return noted.carry_out(order, place, sealed, home, tried)
+        if record:
+            must_be_granted(unit)  # before anything is saved, which would grant it a number
+
+        def brought() -> dict[str, Any]:
+            lease.wait(broken)
+            place.settle()
+            if noted.repair(place, environment):
+                noted.save(record)
+            must_be_free(environment, unit)
+            again.keep(sealed, unit, record)
+            if (found := machine.already(place, sealed, home)) is not None:
+                noted.adopt(order, place)
+                return found
+            return noted.carry_out(order, place, sealed, home, tried)
+
+        return in_turn(brought)
 
 
 def table(environment: str, record: dict[str, Any]) -> str:
@@ -115,10 +128,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments.add_argument("--image", default="", help="use this image, by its digest; with --from, that one or none")
     arguments.add_argument("--record", action="store_true", help="save the ledger's lines to the registry's branch")
     arguments.add_argument("--remove", action="store_true", help="take the environment down")
+    arguments.add_argument("--break-lease", action="store_true", help=BREAK)
     given = arguments.parse_args(argv)
     if given.remove:
         home = places.home(given.environment)
         with reached(given.environment), places.alone(home):
+            Lease(given.environment, home, lambda: noted.save(given.record)).wait(given.break_lease)
             found = places.remove(home, given.environment)
             noted.taken_down(given.environment, given.record)
         log(f"infra.deploy: {given.environment} {'is taken down' if found else 'was down already'}")
@@ -127,7 +142,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise Refusal("--model-version is missing; `make fit` prints one (model-version=N)")
     try:
         sealed, image = _ordered(given)
-        record = deploy(sealed, image, given.environment, given.record)
+        record = deploy(sealed, image, given.environment, given.record, given.break_lease)
     except (BundleError, HeldError, UnapprovedError, UnverifiedError) as error:
         log(f"infra.deploy: plan: {error}; nothing was touched")
         return NO

@@ -66,6 +66,7 @@ def bring(place: Place, sealed: Bundle, home: Path, trial: Trial) -> dict[str, A
         with _undoing(place):
             url = _try_out(place, kept, trial)
             numbers = _bake(place, url, kept, _old(place, shelf), trial)
+            trial.may_switch()
             _finish(place, kept)
         previous = {key: record[key] for key in ("digest", "version")} if record else None
         record = {"digest": kept.digest, "version": kept.version, "what": place.name, "url": place.address}

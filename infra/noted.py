@@ -11,11 +11,11 @@ from typing import Any
 
 from infra import again, machine, process
 from infra.bundle import Bundle
-from infra.granted import must_be_granted
+from infra.lease import Lease, LostError
 from infra.place import Place
 from infra.target import PRODUCTION, STAGING
 from infra.trial import Trial
-from train import following, kept, registry
+from train import following
 from train.travel import book, content, history
 from train.travel.history import FAILED, INTENT, LIVE, REMOVED, Unit, facts_of
 from train.travel.ledger import DEPLOYMENT, Line
@@ -27,12 +27,13 @@ from validation.script import OutsideError, Refusal, log
 class Order:
     """What is to be brought where, and why; a rollback also says which line it goes back to, and what it leaves.
 
-    `record` saves the store to the registry's branch after each line.
+    `record` saves the store to the registry's branch after each line. `lease` holds the environment meanwhile.
     """
 
     environment: str
     event: str
     unit: Unit
+    lease: Lease
     reason: str = ""
     to: str = ""
     left: Unit | None = None
@@ -50,9 +51,11 @@ def carry_out(order: Order, place: Place, sealed: Bundle, home: Path, trial: Tri
     """Bring a bundle to a place with a line before and a line after; return the record of what is live.
 
     Raises CandidateError when it was not good enough: the ledger then says `failed`, and what served before serves.
+    Raises LostError where another deployment came first.
     """
     facts = facts_of(order.environment, INTENT, order.unit, to=order.to, left=order.left)
     facts |= {"leads": leads(order.environment)}
+    facts |= order.lease.facts(contract.load().deploy, place.ready_seconds, trial)
     intent = book.note(order.event, facts, order.reason)
     try:
         save(order.record)
@@ -60,9 +63,16 @@ def carry_out(order: Order, place: Place, sealed: Bundle, home: Path, trial: Tri
     except BaseException as error:
         _end(intent, FAILED, f"nothing was started: the intent could not be saved: {_why(error)}")
         raise
+    try:
+        order.lease.must_be_first(intent)
+    except LostError as lost:
+        _end(intent, FAILED, str(lost))
+        _save_anyway(order.record)
+        raise
     before = _serves(place)
     try:
         again.recall(place, home)
+        trial = dataclasses.replace(trial, may_switch=lambda: order.lease.must_last(intent))
         record = machine.bring(place, sealed, home, trial)
     except BaseException as error:
         if (now := _serves(place)) == before or not now[0]:  # else it serves after all, and the next run says so
@@ -125,24 +135,6 @@ def taken_down(environment: str, record: bool) -> None:
         save(record)
 
 
-def keep(sealed: Bundle, unit: Unit, record: bool) -> None:
-    """Keep a bundle in the registry here, so that it can be gone back to; say so when the registry lacks its version.
-
-    Raises Refusal then when the deployment is recorded for others, and when the branch has yet to grant the number: it
-    may grant another one, and the lines of the deployment would tell of somebody else's model.
-    """
-    if record:
-        must_be_granted(unit)
-    version = registry.view(contract.load()).versions.get(unit.version)
-    if version is not None and version.digest == unit.model:
-        kept.keep_bundle(version, sealed.folder)
-        return
-    sentence = f"the registry here does not have this version {unit.version}, so it could not be rolled back to"
-    if record:
-        raise Refusal(f"{sentence}; restore the registry that registered it, or leave out --record")
-    log(f"infra.deploy: {sentence}; it is deployed all the same")
-
-
 def follow(environment: str) -> None:
     """Let the registry's aliases follow the ledger.
 
@@ -186,7 +178,8 @@ def _is(unit: Unit, bundle: str, image: str) -> bool:
 def _end(intent: Line, phase: str, reason: str, image: str = "") -> Line:
     unit = history.unit_of(intent.facts)
     unit = dataclasses.replace(unit, image=image or unit.image)
-    return book.note(intent.event, {**intent.facts, "phase": phase, "unit": unit.facts(), "of": intent.id}, reason)
+    facts = {name: fact for name, fact in intent.facts.items() if name != "lease"}
+    return book.note(intent.event, facts | {"phase": phase, "unit": unit.facts(), "of": intent.id}, reason)
 
 
 def _why(error: BaseException) -> str:

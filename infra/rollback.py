@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from infra import again, noted, trial
 from infra import place as places
 from infra.held import HeldError, must_be_free
+from infra.lease import BREAK, Lease, in_turn
 from infra.machine import CandidateError
 from infra.noted import Order
 from infra.target import ENVIRONMENTS, reached
@@ -54,32 +55,38 @@ def target(lines: Sequence[Line], environment: str, version: int | None) -> Line
     return line
 
 
-def roll_back(environment: str, version: int | None, reason: str, record: bool) -> Line:
-    """Go back; return the line that says what is live again.
+def roll_back(environment: str, version: int | None, reason: str, record: bool, broken: bool = False) -> Line:
+    """Go back; return the line that says what is live again. Whoever deploys there is waited for, see infra.lease.
 
     Raises Refusal, HeldError or CandidateError, and then what served serves on.
     """
     home = places.home(environment)
+    lease = Lease(environment, home, lambda: noted.save(record))
     with reached(environment), places.alone(home):
         place = places.choose(home, "", environment)
-        place.settle()
-        if ended := noted.repair(place, environment):
-            noted.save(record)
-            done = ended[-1]
-            same = version in (None, done.facts["unit"]["version"])
-            if (done.event, done.facts["phase"], same) == (ROLLBACK, LIVE, True):
-                log("infra.rollback: an earlier rollback is completed, and no further step back is taken")
-                return done
-        lines = book.lines()
-        back = target(lines, environment, version)
-        unit = history.unit_of(back.facts)
-        live = history.live(lines, environment)
-        left = history.unit_of(live.facts) if live else None
-        sealed = again.together(unit, PUT_BACK)
-        place.prefer(unit.image)
-        order = Order(environment, ROLLBACK, unit, reason, back.id, left, record)
-        noted.carry_out(order, place, sealed, home, trial.of_known())
-        return next(line for line in reversed(book.lines()) if line.event == ROLLBACK)
+
+        def gone_back() -> Line:
+            lease.wait(broken)
+            place.settle()
+            if ended := noted.repair(place, environment):
+                noted.save(record)
+                done = ended[-1]
+                same = version in (None, done.facts["unit"]["version"])
+                if (done.event, done.facts["phase"], same) == (ROLLBACK, LIVE, True):
+                    log("infra.rollback: an earlier rollback is completed, and no further step back is taken")
+                    return done
+            lines = book.lines()
+            back = target(lines, environment, version)
+            unit = history.unit_of(back.facts)
+            live = history.live(lines, environment)
+            left = history.unit_of(live.facts) if live else None
+            sealed = again.together(unit, PUT_BACK)
+            place.prefer(unit.image)
+            order = Order(environment, ROLLBACK, unit, lease, reason, back.id, left, record)
+            noted.carry_out(order, place, sealed, home, trial.of_known())
+            return next(line for line in reversed(book.lines()) if line.event == ROLLBACK)
+
+        return in_turn(gone_back)
 
 
 def release(environment: str, version: int, reason: str, record: bool) -> None:
@@ -126,12 +133,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     what.add_argument("--version", type=optional_version, help="go back to this version's last good unit")
     what.add_argument("--release", type=version_number, help="let this version be deployed again instead")
     arguments.add_argument("--record", action="store_true", help="save the ledger's lines to the registry's branch")
+    arguments.add_argument("--break-lease", action="store_true", help=BREAK)
     given = arguments.parse_args(argv)
     if given.release is not None:
         release(given.environment, given.release, given.reason, given.record)
         return YES
     try:
-        line = roll_back(given.environment, given.version, given.reason, given.record)
+        line = roll_back(given.environment, given.version, given.reason, given.record, given.break_lease)
     except HeldError as error:
         log(f"infra.rollback: plan: {error}; nothing was touched")
         return NO

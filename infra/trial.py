@@ -29,10 +29,14 @@ Bake = Callable[["Place", str, Bundle, Bundle | None], "Verdict"]
 
 @dataclass(frozen=True)
 class Trial:
-    """What a candidate has to pass; without `bake`, which takes minutes, a unit is put back that passed it before."""
+    """What a candidate has to pass; without `bake`, which takes minutes, a unit is put back that passed it before.
+
+    `may_switch` raises OutsideError when it is too late to switch.
+    """
 
     smoke: Smoke
     bake: Bake | None
+    may_switch: Callable[[], None] = lambda: None
 
 
 def of_new(config: Config) -> Trial:

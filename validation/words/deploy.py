@@ -35,7 +35,7 @@ class Deploy:
     look_seconds: float = 5.0  # between two looks; the test holds however often it is looked
     replay_per_second: float = 100.0  # replayed requests, a tenth of what one caller may ask
     replay_at_once: int = 4  # replayed requests under way
-    replay_seconds: float = 900.0  # at most, half of it for looks at users alone; a job has 40 minutes in all
+    replay_seconds: float = 900.0  # at most, half of it for looks at users alone; a deployment has 40 minutes in all
     production_asks: bool = True  # production is deployed to only where reviewers or a merged release approve
 
     def __post_init__(self) -> None:
