@@ -149,13 +149,17 @@ def _named(line: Line) -> str:
 
 
 def _run_is_over(url: str, attempt: int) -> bool:
-    """Whether an attempt of a run is known to be over; a run that cannot be asked for is not."""
+    """Whether an attempt of a run is known to be over; a run that cannot be asked for is not.
+
+    On a laptop it is asked for by the token that `gh` is logged in with.
+    """
     if url == ledger.run_url() and attempt < _attempt():
         return True
+    from infra.checkup import here
     from infra.forge import Forge
 
     try:
-        forge = Forge()
+        forge = Forge(os.environ.get("GITHUB_REPOSITORY", "").strip() or here.remote(), here.token())
         found = re.fullmatch(rf".*/{re.escape(forge.repository)}/actions/runs/(\d+)", url)
         status, told = forge.look(f"/repos/{forge.repository}/actions/runs/{found[1]}") if found else (0, None)
     except (OutsideError, Refusal):

@@ -7,6 +7,7 @@ import pytest
 
 from infra import bundle, deploy, lease, machine, noted, process
 from infra import forge as forge_of_platform
+from infra.checkup import here
 from infra.lease import HOLDER, SHARED, Lease, LostError, in_turn
 from infra.target import LOCAL, PRODUCTION, REHEARSAL, STAGING
 from infra.trial import Trial
@@ -147,10 +148,25 @@ def test_the_platform_says_whether_a_run_is_over(branch, monkeypatch, reply, wai
     assert waits == bool(branch.pauses)
 
 
+def test_a_laptop_asks_as_gh_does(branch, monkeypatch) -> None:
+    """For the repository of its remote; no variable names either there."""
+    monkeypatch.delenv("GITHUB_REPOSITORY", raising=False)
+    monkeypatch.setattr(here, "remote", lambda: REPOSITORY)
+    monkeypatch.setattr(here, "token", lambda: "of gh")
+    branch.intend("ada", run_url=RUN)
+    with serving(FakeForge()) as forge:
+        forge.replies[f"/repos/{REPOSITORY}/actions/runs/5"] = [200, {"status": "completed"}]
+        monkeypatch.setenv("GITHUB_API_URL", forge.url)
+        branch.lease("grace").wait()
+    assert {"Bearer of gh"} == forge.tokens
+    assert [] == branch.pauses
+
+
 @pytest.mark.parametrize("url", ["https://github.com/somebody/else/actions/runs/5", RUN])
 def test_a_run_that_nobody_can_be_asked_for_holds(branch, monkeypatch, url) -> None:
     """Another repository's, or without a token."""
-    monkeypatch.delenv("GITHUB_TOKEN", raising=False)
+    monkeypatch.setattr(here, "remote", lambda: REPOSITORY)
+    monkeypatch.setattr(here, "token", lambda: "")
     first = branch.intend("ada", run_url=url)
     branch.meanwhile = [lambda: branch.end(first)]
     branch.lease("grace").wait()
@@ -159,7 +175,7 @@ def test_a_run_that_nobody_can_be_asked_for_holds(branch, monkeypatch, url) -> N
 
 def test_another_attempt_of_a_run_goes_on_at_once(branch, monkeypatch) -> None:
     """Nobody has to be asked: the platform begins one when the one before is over."""
-    monkeypatch.delenv("GITHUB_TOKEN", raising=False)
+    monkeypatch.setattr(here, "token", lambda: "")
     for name, value in (("SERVER_URL", "https://github.com"), ("REPOSITORY", REPOSITORY), ("RUN_ID", "5")):
         monkeypatch.setenv(f"GITHUB_{name}", value)
     first = branch.intend("ada")
