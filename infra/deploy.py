@@ -70,7 +70,7 @@ def deploy(sealed: Bundle, image: str, environment: str, record: bool, broken: b
                 f"{environment} takes the published image alone, by its digest (--image REPOSITORY@sha256:...), not"
                 f" {image or 'one that is built on the spot'}"
             )
-        tried = trial.of_new(config)
+        tried = trial.of_new(config, sealed)
         if unit.image:
             verified.must_be_published(unit.image, unit, book.lines())
         approved.must_be(environment, unit, config.deploy)

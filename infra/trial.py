@@ -39,13 +39,16 @@ class Trial:
     may_switch: Callable[[], None] = lambda: None
 
 
-def of_new(config: Config) -> Trial:
-    """Make the trial of a bundle that is to be deployed. Raises Refusal for a REPLAY_FILE that is none."""
+def of_new(config: Config, sealed: Bundle) -> Trial:
+    """Make the trial of a bundle that is to be deployed.
+
+    Raises Refusal for a REPLAY_FILE that is none, or in which not every row that may be replayed can be read.
+    """
     from serve import smoke
 
     recorded = Path(os.environ["REPLAY_FILE"]) if os.environ.get("REPLAY_FILE") else None
-    if recorded and not recorded.exists():
-        raise Refusal(f"REPLAY_FILE={recorded} does not exist; name recorded requests, or leave it out")
+    if recorded:
+        _must_be_replayable(recorded, sealed, config.deploy.replay_requests)
 
     def baked(place: "Place", url: str, new: Bundle, old: Bundle | None) -> "Verdict":
         from infra.bake import bake, shadow, side
@@ -68,6 +71,17 @@ def of_new(config: Config) -> Trial:
         return bake(metrics, canary, stable, deploy, replayed)
 
     return Trial(smoke.replay, baked)
+
+
+def _must_be_replayable(recorded: Path, sealed: Bundle, most: int) -> None:
+    from infra.baking.rows import must_hold_rows
+
+    if not recorded.exists():
+        raise Refusal(f"REPLAY_FILE={recorded} does not exist; name recorded requests, or leave it out")
+    try:
+        must_hold_rows(recorded, sealed.folder / "model", most)
+    except Refusal as error:
+        raise Refusal(f"REPLAY_FILE: {error}") from None
 
 
 def of_known() -> Trial:

@@ -5,6 +5,7 @@ import math
 import random
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,21 @@ Row = dict[str, Any]
 BATCH = 1000  # rows of a recorded file held at once
 
 
+def must_hold_rows(path: Path, model: Path, most: int) -> None:
+    """Read the recorded rows that may be replayed, `most` at most, and keep none: what a bake would stop at is met now.
+
+    Raises Refusal as `recorded` does, for a row that is none of the model in this folder, and where there is no row.
+    """
+    names = [spec["name"] for spec in read_json(model / "contract.json")["inputs"]]
+    if not sum(1 for _ in islice(recorded(path, names), most)):
+        raise Refusal(f"{path} holds no row; name recorded requests, or leave it out, and rows are made up")
+
+
 def recorded(path: Path, names: Sequence[str]) -> Iterator[Row]:
     """Read recorded rows: a file of Parquet or of JSON lines, or a folder of Parquet as the prediction log ships it.
 
     `names` are the columns that the model takes; others are left out. Raises Refusal, before the first row, where there
-    is no such file, it lacks a column, or one holds neither numbers nor texts.
+    is no such file, it lacks a column, or one holds neither numbers nor texts; at a row that cannot be read.
     """
     if path.suffix in (".jsonl", ".ndjson") and path.is_file():
         return _json_lines(path, names)
@@ -37,7 +48,7 @@ def _must_hold(file: Path, names: Sequence[str]) -> None:
 
     try:
         schema = pyarrow.parquet.read_schema(file)
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError) as error:
         raise Refusal(f"{file} cannot be read as Parquet: {str(error).splitlines()[0]}") from None
     absent = [name for name in names if name not in schema.names]
     if absent:
@@ -61,12 +72,37 @@ def _fits(kind: Any) -> bool:
 
 
 def _parquet(file: Path, names: Sequence[str]) -> Iterator[Row]:
+    """Give a file's rows. A page that is damaged shows by its checksum, where it has one, or when it is decoded."""
+    import pyarrow as pa
     import pyarrow.parquet
 
-    for batch in pyarrow.parquet.ParquetFile(file).iter_batches(BATCH, columns=list(names)):
-        for row in batch.to_pylist():
-            plain = {name: float(one) if isinstance(one, Decimal) else one for name, one in row.items()}
-            yield {name: None if _is_nan(value) else value for name, value in plain.items()}
+    read = 0
+    try:
+        with pyarrow.parquet.ParquetFile(file, page_checksum_verification=True) as opened:
+            for batch in opened.iter_batches(BATCH, columns=list(names)):
+                _must_hold_values(batch)
+                for row in batch.to_pylist():
+                    plain = {name: float(one) if isinstance(one, Decimal) else one for name, one in row.items()}
+                    yield {name: None if _is_nan(value) else value for name, value in plain.items()}
+                read += len(batch)
+            if read != (told := opened.metadata.num_rows):
+                raise pa.ArrowInvalid(f"it says that it has {told:,} rows")
+    except (pa.ArrowException, OSError) as error:
+        why = (str(error).splitlines() or ["no reason is given"])[0]
+        raise Refusal(
+            f"{file}, behind row {read}, cannot be read as Parquet: {why}; name a file that is whole, or leave it out"
+        ) from None
+
+
+def _must_hold_values(batch: Any) -> None:
+    """Raise ArrowInvalid for a value that is none of its column's kind: pages hold bytes, and any may lie there."""
+    import pyarrow as pa
+
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        try:
+            column.validate(full=True)
+        except pa.ArrowInvalid as error:
+            raise pa.ArrowInvalid(f"column {name}: {error}") from None
 
 
 def _json_lines(path: Path, names: Sequence[str]) -> Iterator[Row]:
@@ -77,7 +113,9 @@ def _json_lines(path: Path, names: Sequence[str]) -> Iterator[Row]:
                 found = {name: _plain(row[name]) for name in names}
             except (ValueError, KeyError, TypeError, RecursionError) as error:  # its text may quote a value
                 why = f"it lacks {error}" if isinstance(error, KeyError) else "it is no object of numbers and texts"
-                raise Refusal(f"{path}, line {number} is no row of this model: {why}") from None
+                raise Refusal(
+                    f"{path}, line {number} is no row of this model: {why}; mend the line or drop it"
+                ) from None
             yield found
 
 

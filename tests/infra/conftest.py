@@ -126,7 +126,7 @@ def ways(store, supervised, trial, monkeypatch):
     """Run the scripts themselves in this process, in a home of the test's own, with the fake service."""
     monkeypatch.setenv("GATEHOUSE_HOME", str(supervised.folder))
     monkeypatch.setattr(places, "choose", lambda *_: supervised)
-    monkeypatch.setattr(trials, "of_new", lambda _: trial)
+    monkeypatch.setattr(trials, "of_new", lambda *_: trial)
     monkeypatch.setattr(trials, "of_known", lambda: trial)
 
     class Ways:

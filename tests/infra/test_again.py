@@ -41,7 +41,7 @@ def test_a_deployment_brings_it_before_the_bake(live, ways, store, make_bundle, 
         seen.append(old)
         raise noted.machine.CandidateError("stopped here")
 
-    monkeypatch.setattr("infra.trial.of_new", lambda _: type(trial)(trial.smoke, bake))
+    monkeypatch.setattr("infra.trial.of_new", lambda *_: type(trial)(trial.smoke, bake))
     shutil.rmtree(supervised.folder / "bundles")
     assert ways.deploy(store.add(make_bundle(2))) == 1
     assert [live.digest] == [one.digest if one else "" for one in seen]

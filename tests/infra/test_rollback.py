@@ -178,7 +178,7 @@ def two_images(store, make_bundle, faked, trial, monkeypatch):
     monkeypatch.setenv("GATEHOUSE_HOME", str(faked.folder / "home"))
     monkeypatch.setattr(places, "choose", lambda folder, image, _: Cluster(STAGING, folder, 20, "income", image))
     monkeypatch.setattr(verified, "must_be_published", lambda *_: None)
-    monkeypatch.setattr(trials, "of_new", lambda _: trial)
+    monkeypatch.setattr(trials, "of_new", lambda *_: trial)
     monkeypatch.setattr(trials, "of_known", lambda: trial)
     order = (*HERE, "--bundle", str(sealed.folder), "--model-version", "1", "--image")
     assert [0, 0] == [deploy.main([*order, image]) for image in images]

@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from infra import bundle, machine, trial
+from infra import bundle, deploy, machine, trial
+from infra import place as places
 from infra.supervised import Supervised
 from serve.bundle import seal
 from tests import kept
@@ -29,8 +30,16 @@ def place(tmp_path, free_port, monkeypatch):
 @pytest.fixture
 def ship(place):
     """Deploy as infra.deploy does."""
-    tried = trial.of_new(kept.config())
-    return lambda sealed: machine.bring(place, sealed, place.folder, tried)
+    return lambda sealed: machine.bring(place, sealed, place.folder, trial.of_new(kept.config(), sealed))
+
+
+@pytest.fixture
+def run(store, place, monkeypatch):
+    """Run the script itself for a bundle; return its exit code."""
+    monkeypatch.setenv("GATEHOUSE_HOME", str(place.folder))
+    monkeypatch.setattr(places, "choose", lambda *_: place)
+    order = ("--environment", "local", "--model-version", "1", "--bundle")
+    return lambda sealed: deploy.main([*order, str(sealed.folder)])
 
 
 @pytest.fixture
@@ -79,8 +88,9 @@ def test_too_few_requests_do_not_finish(place, make_real_bundle) -> None:
     """Where the replay ends before it tells, nothing takes the place."""
     config = kept.config()
     few = dataclasses.replace(config, deploy=dataclasses.replace(config.deploy, replay_requests=20))
+    sealed = make_real_bundle(1)
     with pytest.raises(machine.CandidateError, match="bake: not enough: 20 replayed requests do not tell"):
-        machine.bring(place, make_real_bundle(1), place.folder, trial.of_new(few))
+        machine.bring(place, sealed, place.folder, trial.of_new(few, sealed))
     assert not place.is_up()
 
 
@@ -90,8 +100,49 @@ def test_what_was_live_before_is_not_baked_again(place, make_real_bundle, capsys
     assert "bake: not again, it was live before" in capsys.readouterr().err
 
 
-def test_recorded_requests_that_are_not_there_are_named(monkeypatch, tmp_path) -> None:
+def test_recorded_requests_that_are_not_there_are_named(make_real_bundle, monkeypatch, tmp_path) -> None:
     """Before anything is started."""
     monkeypatch.setenv("REPLAY_FILE", str(tmp_path / "none.parquet"))
     with pytest.raises(Refusal, match=r"REPLAY_FILE=.*none\.parquet does not exist"):
-        trial.of_new(kept.config())
+        trial.of_new(kept.config(), make_real_bundle(1))
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (
+            '{"x": 1}\n{"x": 2}\n{"y": 3}\n',
+            "rows.jsonl, line 3 is no row of this model: it lacks 'x'; mend the line or",
+        ),
+        ("", "rows.jsonl holds no row; name recorded requests, or leave it out"),
+    ],
+)
+def test_a_recorded_row_that_is_none_is_met_before_anything_starts(
+    run, place, make_real_bundle, monkeypatch, tmp_path, capsys, lines, said
+) -> None:
+    """A bad line far behind is exit 2 and one sentence; the same file without it is replayed."""
+    sealed = make_real_bundle(1)
+    (tmp_path / "rows.jsonl").write_text(lines)
+    monkeypatch.setenv("REPLAY_FILE", str(tmp_path / "rows.jsonl"))
+    assert run(sealed) == 2
+    told = capsys.readouterr().err
+    assert f"REPLAY_FILE: {tmp_path}/{said}" in told
+    assert "Traceback" not in told
+    assert [] == [word for word in ("canary", "undo") if f"infra.deploy: {word}" in told]
+    assert not place.is_up()
+    (tmp_path / "rows.jsonl").write_text('{"x": 1}\n{"x": 2}\n')
+    assert run(sealed) == 0
+    assert version(place) == 1
+
+
+def test_what_lies_behind_the_last_row_that_may_be_replayed_stops_nobody(
+    make_real_bundle, monkeypatch, tmp_path
+) -> None:
+    """Of a longer log the first rows alone are read."""
+    config = kept.config()
+    few = dataclasses.replace(config, deploy=dataclasses.replace(config.deploy, replay_requests=2))
+    (tmp_path / "rows.jsonl").write_text('{"x": 1}\n{"x": 2}\nrubbish\n')
+    monkeypatch.setenv("REPLAY_FILE", str(tmp_path / "rows.jsonl"))
+    trial.of_new(few, make_real_bundle(1))
+    with pytest.raises(Refusal, match="line 3 is no row of this model"):
+        trial.of_new(config, make_real_bundle(2))

@@ -2,14 +2,19 @@
 
 import itertools
 import json
+import random
+import re
+import tracemalloc
 from collections import Counter
 from decimal import Decimal
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from infra.baking.rows import made_up, recorded
+from infra.baking.rows import made_up, must_hold_rows, recorded
 from serve.rows import Rows
 from validation.script import Refusal
 
@@ -102,7 +107,7 @@ def test_what_holds_no_rows_of_this_model_is_a_sentence(tmp_path) -> None:
     ):
         with pytest.raises(Refusal, match=said):
             recorded(tmp_path / name, NAMES)
-    with pytest.raises(Refusal, match="line 2 is no row of this model"):
+    with pytest.raises(Refusal, match="line 2 is no row of this model: it lacks 'size'; mend the line or drop it"):
         list(recorded(tmp_path / "broken.jsonl", NAMES))
 
 
@@ -132,3 +137,126 @@ def test_a_column_of_decimals_is_one_of_numbers_and_one_of_lists_none(tmp_path) 
         frame.assign(size=column).to_parquet(tmp_path / "bad.parquet")
         with pytest.raises(Refusal, match=r"bad\.parquet: column size holds .*, and a request holds numbers and texts"):
             recorded(tmp_path / "bad.parquet", NAMES)
+
+
+ROWS = 3000
+WHOLE = pd.DataFrame(
+    {
+        "age": np.arange(ROWS) % 80 + 17.0,
+        "size": np.random.default_rng(1).normal(size=ROWS),
+        "town": [("a", "bb", "Münster")[n % 3] for n in range(ROWS)],
+    }
+)
+WRITTEN = {
+    "plain": {"compression": "none", "use_dictionary": False},
+    "dictionary": {"compression": "none"},
+    "snappy": {"compression": "snappy"},
+    "gzip": {"compression": "gzip"},
+    "zstd": {"compression": "zstd"},
+    "brotli": {"compression": "brotli"},
+    "lz4": {"compression": "lz4"},
+    "second version": {"compression": "snappy", "data_page_version": "2.0"},
+}
+
+
+def write(file, **how):
+    """Write two row groups; return the bytes, and where their pages end."""
+    pq.write_table(pa.Table.from_pandas(WHOLE), file, row_group_size=2000, **how)
+    content = file.read_bytes()
+    return content, len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+
+
+def damaged(content, end, chance):
+    """Flip a bit, lay zeros or ones over some bytes, or cut some out, before the footer."""
+    start = chance.randrange(4, end)
+    stop = min(end, start + chance.randrange(1, 300))
+    flipped = bytes([content[start] ^ 1 << chance.randrange(8)])
+    middle = chance.choice([flipped + content[start + 1 : stop], bytes(stop - start), b"\xff" * (stop - start), b""])
+    return content[:start] + middle + content[stop:]
+
+
+@pytest.mark.parametrize("how", WRITTEN.values(), ids=WRITTEN.keys())
+def test_damaged_pages_are_a_sentence(tmp_path, how) -> None:
+    """Whole files give their rows; of a good footer over broken pages nothing but a refusal comes, or all the rows.
+
+    Where pages have no checksum, bytes that still decode are values like any others.
+    """
+    file, chance = tmp_path / "rows.parquet", random.Random(7)
+    content, end = write(file, **how)
+    assert ROWS == sum(1 for _ in recorded(file, NAMES))
+    told = []
+    for _ in range(60):
+        file.write_bytes(damaged(content, end, chance))
+        try:
+            assert ROWS == sum(1 for _ in recorded(file, NAMES))
+        except Refusal as error:
+            told.append(str(error))
+    assert len(told) >= 10
+    sentence = (
+        r".*rows\.parquet, behind row (0|1000|2000), cannot be read as Parquet: .+; name a file that is whole, or .*"
+    )
+    assert [] == [one for one in told if not re.fullmatch(sentence, one)]
+
+
+@pytest.mark.parametrize("how", WRITTEN.values(), ids=WRITTEN.keys())
+def test_a_checksum_tells_every_damage(tmp_path, how) -> None:
+    """Where the file has them, no changed value passes for a row."""
+    file = tmp_path / "rows.parquet"
+    content, end = write(file, write_page_checksum=True, **how)
+    assert ROWS == sum(1 for _ in recorded(file, NAMES))
+    for place in range(end // 2, end // 2 + 20):  # within the first pages' values, or the second's header
+        file.write_bytes(content[:place] + bytes([content[place] ^ 4]) + content[place + 1 :])
+        with pytest.raises(Refusal, match=r"rows\.parquet, behind row \d+, cannot be read as Parquet"):
+            list(recorded(file, NAMES))
+
+
+@pytest.mark.parametrize("how", WRITTEN.values(), ids=WRITTEN.keys())
+def test_a_column_chunk_that_is_cut_off_is_a_sentence(tmp_path, how) -> None:
+    """The footer is whole, and points beyond what is there."""
+    file = tmp_path / "rows.parquet"
+    content, end = write(file, **how)
+    file.write_bytes(content[: end - 500] + content[end:])
+    with pytest.raises(Refusal, match=r"rows\.parquet, behind row \d+, cannot be read as Parquet"):
+        list(recorded(file, NAMES))
+
+
+def test_a_text_that_is_none_is_named_with_its_place(tmp_path) -> None:
+    """Latin-1 where the schema says UTF-8."""
+    texts = pa.array([b"a", b"M\xfcller"], pa.binary()).view(pa.string())
+    table = pa.table({"age": [17.0, 18.0], "size": [1.0, 2.0], "town": texts})
+    pq.write_table(table, tmp_path / "rows.parquet")
+    with pytest.raises(
+        Refusal, match=r"behind row 0, cannot be read as Parquet: column town: Invalid UTF8 .* index 1;"
+    ):
+        list(recorded(tmp_path / "rows.parquet", NAMES))
+
+
+@pytest.mark.parametrize("kind", ["parquet", "jsonl", "folder"])
+def test_a_file_without_a_row_is_said_to_be_one(tmp_path, model, kind) -> None:
+    """An empty file replays nothing of what was asked for; one empty file beside others is no harm."""
+    place = tmp_path / f"rows.{kind}"
+    if kind == "folder":
+        place.mkdir()
+        FRAME[:0].to_parquet(place / "a.parquet")
+    elif kind == "parquet":
+        FRAME[:0].to_parquet(place)
+    else:
+        place.touch()
+    with pytest.raises(Refusal, match=rf"rows\.{kind} holds no row; name recorded requests, or leave it out"):
+        must_hold_rows(place, model, 10)
+    if kind == "folder":
+        FRAME.to_parquet(place / "b.parquet")
+        must_hold_rows(place, model, 10)
+
+
+def test_rows_are_looked_at_and_not_kept(tmp_path, model) -> None:
+    """Of a long file little more than one batch is in memory, and nothing behind what may be replayed is read."""
+    line = json.dumps(WANTED[1] | {"id": "x" * 1000}) + "\n"
+    (tmp_path / "rows.jsonl").write_text(line * 45_000 + "rubbish\n")
+    tracemalloc.start()
+    must_hold_rows(tmp_path / "rows.jsonl", model, 45_000)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2_000_000
+    with pytest.raises(Refusal, match=r"line 45001 is no row"):
+        must_hold_rows(tmp_path / "rows.jsonl", model, 45_001)

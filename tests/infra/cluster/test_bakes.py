@@ -27,7 +27,7 @@ def test_a_canary_that_errs_is_undone(cluster, deployed, clock, fault, sentence)
     cluster.publish(two, *FAULTY)
     users = cluster.users()
     with clock() as took, pytest.raises(machine.CandidateError, match=sentence):
-        deployed.bring(two, *FAULTY, trial=trial.of_new(kept.config()))
+        deployed.bring(two, *FAULTY, trial=trial.of_new(kept.config(), two))
     time.sleep(1)
     answers, failures = users.leave()
     deployed.figure(f"canary with {fault}", "undone by the bake", answers, failures, took.seconds)
@@ -43,7 +43,7 @@ def test_a_good_canary_is_finished_by_its_users(cluster, deployed, clock):
     cluster.publish(two)
     users = cluster.users()
     with clock() as took:
-        record = deployed.bring(two, trial=trial.of_new(kept.config()))
+        record = deployed.bring(two, trial=trial.of_new(kept.config(), two))
     time.sleep(1)
     answers, failures = users.leave()
     deployed.figure("canary as good as the old one", "live", answers, failures, took.seconds)
