@@ -14,11 +14,12 @@ they decide. False alarms are split between users and replay.
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from infra.baking.compared import Line, judge
-from infra.baking.counts import Counts
+from infra.baking.compared import Line, beyond_excuse, judge
+from infra.baking.heard import Replayed
 from infra.baking.measures import Unlike, of_answers, of_requests
+from infra.baking.pace import Pace
 from infra.baking.sequential import enough
 from infra.baking.sides import Metrics, Side, Sides, side
 from infra.baking.users import Users
@@ -28,27 +29,10 @@ from validation.script import log
 
 __all__ = ["Metrics", "Replay", "Replayed", "Side", "Verdict", "bake", "shadow", "side"]
 
-DEAF = 90.0  # seconds with nothing but 429, three times the longest pause that is made for one
 QUIET = 3  # looks after which it is said that the requests of users will not be enough
 
 Clock = Callable[[], float]
 Sleep = Callable[[float], None]
-
-
-@dataclass(frozen=True, eq=False)
-class Replayed:
-    """What a replay has seen so far: the counts of both sides, and of the canary's answers those that it compared.
-
-    `said` is about the first answer that was unlike the bundle's own; `done` tells that there is nothing left to send.
-    """
-
-    canary: Counts
-    stable: Counts | None
-    compared: int
-    unlike: int
-    said: str
-    done: bool
-    skipped: int = 0  # rows that are not counted, since a side was asked too often (429)
 
 
 Replay = Callable[[float], Replayed]  # sends for so many seconds, and tells all that it has seen
@@ -94,16 +78,15 @@ def shadow(
 ) -> Verdict:
     """Judge by replayed requests, whose answers no user gets, until it is clear, or there are none left, or no time.
 
+    It ends as soon as it can be told that what would come in time will not tell.
     `users` are those who get the canary meanwhile: they are judged too, and where they tell, they decide.
     """
-    began = heard = clock()
-    looks, asked = 0, 0.0
+    pace, looks = Pace(deploy, clock), 0
     while True:
         seen, looks = replay(deploy.look_seconds), looks + 1
-        if seen.canary.asked > asked:
-            heard, asked = clock(), seen.canary.asked
+        pace.take(seen)
         wrong = users.skip() if users else ""
-        verdict = _of_replay(seen, wrong, deploy, alpha, clock() - began, looks)
+        verdict = _of_replay(seen, wrong, deploy, alpha, clock() - pace.began, looks)
         if users and verdict.outcome != UNDO:
             sleep(deploy.look_seconds)
             theirs = users.look("requests")
@@ -114,14 +97,8 @@ def shadow(
             verdict = theirs if doubted else replace(verdict, notes=notes)
         if verdict.outcome != NOT_ENOUGH or seen.done:
             return verdict
-        if seen.skipped and clock() - heard > DEAF:
-            return replace(
-                verdict, sentence=f"{verdict.sentence}; for {DEAF:g} s all that came back was 429 (too often)"
-            )
-        if clock() - began >= deploy.replay_seconds:
-            return replace(
-                verdict, sentence=f"{verdict.sentence}; more than {deploy.replay_seconds:g} s are not replayed"
-            )
+        if over := _inexcusable(seen, deploy, alpha) or pace.over(seen, users):
+            return replace(verdict, sentence=f"{verdict.sentence}; {over}")
 
 
 def _of_replay(seen: Replayed, wrong: str, deploy: Deploy, alpha: float, seconds: float, looks: int) -> Verdict:
@@ -134,4 +111,11 @@ def _of_replay(seen: Replayed, wrong: str, deploy: Deploy, alpha: float, seconds
         wrong = wrong or str(error)
     if seen.unlike:  # no share of these is tolerated: the bundle knows each answer
         wrong = f"a replayed answer is not the bundle's own: {seen.said}"
-    return conclude(lines, wrong, f"{seen.canary.asked:.0f} replayed requests", "replay", seconds, looks, ())
+    notes = (seen.aside,) if seen.aside else ()
+    return conclude(lines, wrong, f"{seen.canary.asked:.0f} replayed requests", "replay", seconds, looks, notes)
+
+
+def _inexcusable(seen: Replayed, deploy: Deploy, alpha: float) -> str:
+    """Say for the end of a sentence what no further request can show to be no worse; nothing where stable is asked."""
+    name = beyond_excuse(of_requests(seen.canary, seen.stable, deploy), alpha) if seen.aside else ""
+    return name and f"{name}: the canary has surely more than stable, which is asked no more, can excuse"

@@ -3,75 +3,29 @@
 The canary's answers are held against what its bundle's own model gives for the same rows. So no shift has to be
 expected of them, as it is of the requests of users: whatever the rows are, it is known what each of them should give.
 What no answer comes to within TIMEOUT has failed. Where either side says that it is asked too often (429), both are
-left alone for as long as it says, and the row is not counted.
+left alone for as long as it says, and the row is not counted. A stable that hangs, or that alone is too slow for enough
+rows to come in time, is asked no more.
 """
 
 import asyncio
 import time
-from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 import httpx
-import numpy as np
 
-from infra.bake import Replayed
-from infra.baking.counts import Counts, failed
+from infra.baking.heard import Heard, Replayed, reason_to_leave
 from infra.baking.rows import Row, made_up, recorded
 from serve.bundle import BundleError
 from serve.model import Model
 from serve.rows import BadRequest, Rows
-from serve.seen.layout import SECONDS
 from serve.smoke import credential, difference
 from validation.contract import Deploy
 from validation.script import Refusal, log
 
 TIMEOUT = 10.0  # seconds; callers have long given up
-HUNG = 12  # rows in a row without an answer of stable in time: then it is asked no more, and the canary goes on
 LONGEST_PAUSE = 30.0  # seconds that a 429 is waited for
-NONE = Counts((*SECONDS,), (), (), 0, 0, 0, 0, np.zeros(len(SECONDS)), 0, np.zeros(0), np.zeros(0))
-
-
-@dataclass
-class _Heard:
-    """What has come back from one side."""
-
-    url: str
-    asked: int = 0
-    failed: int = 0
-    refused: int = 0
-    hung: int = 0  # rows in a row that no answer came to in time
-    times: list[float] = field(default_factory=list)
-    counts: Counts = NONE
-
-    def take(self, status: int | None, seconds: float) -> None:
-        """Count one answer; without a status there was none."""
-        self.asked += 1
-        self.failed += status is None or failed(status)
-        self.refused += status is not None and 400 <= status < 500
-        self.times.append(seconds)
-
-    def settle(self) -> Counts:
-        """Count what came since the last time, and forget it."""
-        slow = np.array([sum(one > end for one in self.times) for end in SECONDS], dtype="float64")
-        new = Counts(
-            NONE.bounds,
-            (),
-            (),
-            self.asked,
-            self.failed,
-            self.refused,
-            len(self.times),
-            slow,
-            0,
-            NONE.above,
-            NONE.chosen,
-        )
-        self.counts = self.counts.plus(new)
-        self.asked = self.failed = self.refused = 0
-        self.times = []
-        return self.counts
 
 
 class Replay:
@@ -92,7 +46,7 @@ class Replay:
         kept = recorded(file, self._contract.names) if file else iter(())
         self._rows = islice(chain(kept, made_up(bundle / "model", seed)), deploy.replay_requests)
         self._deploy = deploy
-        self._sides = [_Heard(url.rstrip("/")) for url in (canary, stable) if url]
+        self._sides = [Heard(url.rstrip("/")) for url in (canary, stable) if url]
         self._compared = self._unlike = self._skipped = 0
         self._said = self._wrong = ""
         self._left: list[Row] = []
@@ -112,9 +66,12 @@ class Replay:
         canary, *stable = (side.settle() for side in self._sides)
         if not rows and self._skipped:
             log(f"infra.replay: {self._skipped} rows are not counted, since a side was asked too often (429)")
-        return Replayed(
-            canary, stable[0] if stable else None, self._compared, self._unlike, self._said, not rows, self._skipped
+        known = (self._compared, self._unlike, self._said)
+        aside = next((side.aside for side in self._sides if side.aside), "")
+        taken = ", ".join(
+            f"{name} in {side.taken:.1f} s" for name, side in zip(("canary", "stable"), self._sides, strict=False)
         )
+        return Replayed(canary, stable[0] if stable else None, *known, not rows, self._skipped, aside, taken)
 
     def _wanted(self, rows: list[Row]) -> list[list[float] | None]:
         """Score rows by the bundle's own model; None for one that breaks its contract."""
@@ -153,7 +110,7 @@ class Replay:
     async def _ask(self, client: httpx.AsyncClient, row: Row, wanted: list[float] | None) -> None:
         """Ask all sides for one row at once, and count what comes back."""
         canary, *stable = self._sides
-        sides = [canary, *(side for side in stable if side.hung < HUNG)]
+        sides = [canary, *(side for side in stable if not side.aside)]
         answers = await asyncio.gather(*(self._asked(client, side, row) for side in sides))
         pauses = [_pause(answer) for answer, _ in answers if answer is not None and answer.status_code == 429]
         if pauses:
@@ -162,6 +119,10 @@ class Replay:
             return
         for side, (answer, seconds) in zip(sides, answers, strict=True):
             side.take(None if answer is None else answer.status_code, seconds)
+        for side in stable:
+            if not side.aside and (reason := reason_to_leave(side, canary, self._deploy)):
+                side.aside = reason
+                log(f"infra.replay: {reason}")
         answer = answers[0][0]
         if wanted is not None and answer is not None and answer.status_code == 200:
             self._compared += 1
@@ -169,7 +130,7 @@ class Replay:
                 self._unlike += 1
                 self._said = self._said or f"one of {self._compared} {why}"
 
-    async def _asked(self, client: httpx.AsyncClient, side: _Heard, row: Row) -> tuple[httpx.Response | None, float]:
+    async def _asked(self, client: httpx.AsyncClient, side: Heard, row: Row) -> tuple[httpx.Response | None, float]:
         began = time.perf_counter()
         try:
             answer: httpx.Response | None = await client.post(f"{side.url}/predict", json=row)

@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from infra.baking.sequential import Array, upper
+from infra.baking.sequential import Array, lower, upper
 
 Word = Literal["worse", "no worse", "not enough"]
 Asked = tuple[Array, float, float, float]  # hits, of how many, and the levels of the lower and the upper bound
@@ -64,6 +64,19 @@ def judge(measures: Sequence[Shares], alpha: float) -> tuple[Line, ...]:
         counts.append(len(asked[-1]))
     found = iter(_bounds([one for some in asked for one in some]))
     return tuple(_line(each, [next(found) for _ in range(count)]) for each, count in zip(measures, counts, strict=True))
+
+
+def beyond_excuse(measures: Sequence[Shares], alpha: float) -> str:
+    """Name a share of the canary that stays surely too large where stable is asked no more; nothing without one.
+
+    Stable excuses what is surely its own, and no answer of it is still to come.
+    """
+    for each in (one for one in measures if one.others is not None):
+        excused = each.times * lower(each.others, each.m, alpha / 2)
+        beyond = lower(each.hits, each.n, alpha / 2) - excused - each.expected > each.bound
+        if beyond.any():
+            return each.names[int(np.argmax(beyond))]
+    return ""
 
 
 def _asked(shares: Shares, sure: float, likely: float) -> list[Asked]:

@@ -11,6 +11,8 @@ Statistics 49, 2021; for numbers other than 0 and 1, Hoeffding, "Probability ine
 variables", JASA 58, 1963.
 """
 
+import bisect
+import functools
 import math
 from typing import Any
 
@@ -47,5 +49,12 @@ def lower(hits: Any, n: Any, alpha: Any) -> Array:
 
 
 def enough(bound: float, alpha: float) -> int:
-    """Count requests that surely prove a share below `bound` when not one of them hits; fewer may do."""
+    """Count requests that surely prove a share below `bound` when not one of them hits; `fewest` may do."""
     return math.ceil(math.log(len(GRID) / alpha) / -math.log1p(bound * math.expm1(-GRID[-1])))
+
+
+@functools.cache
+def fewest(bound: float, alpha: float) -> int:
+    """Count the requests before which nothing proves a share below `bound`, also when not one of them hits."""
+    numbers = range(1, enough(bound, alpha) + 1)
+    return numbers[bisect.bisect_left(numbers, True, key=lambda n: bool(upper(0, n, alpha) < bound))]

@@ -29,6 +29,7 @@ from scipy import stats
 from infra import bake
 from infra.baking import expected
 from infra.baking.counts import Counts
+from infra.baking.heard import NONE, Heard, reason_to_leave
 from serve.refusal import KINDS
 from serve.seen.counts import Counts as Cells
 from serve.seen.exposition import exposition
@@ -81,6 +82,7 @@ class Kind:
 
 
 A = Service()
+SLOW = Service(seconds=9, spread=0.05)
 KINDS_OF_DEPLOYMENT = (
     Kind("A/A"),
     Kind("A/A, the hours of a day differ", wavy=True),
@@ -97,6 +99,13 @@ KINDS_OF_DEPLOYMENT = (
     Kind("errors +5 %", replace(A, failed=0.051)),
     Kind("errors +5 %, low traffic", replace(A, failed=0.051), per_second=2),
     Kind("errors +5 %, no traffic, replayed", replace(A, failed=0.051), per_second=0, replayed=True),
+    Kind("stable takes 9 s, no traffic, replayed", A, SLOW, per_second=0, replayed=True),
+    Kind(
+        "stable takes 9 s, errors by the bound, replayed", replace(A, failed=0.006), SLOW, per_second=0, replayed=True
+    ),
+    Kind("stable takes 9 s, errors +5 %, replayed", replace(A, failed=0.051), SLOW, per_second=0, replayed=True),
+    Kind("both take 9 s, no traffic, replayed", SLOW, SLOW, per_second=0, replayed=True),
+    Kind("the canary takes 9 s, no traffic, replayed", SLOW, per_second=0, replayed=True),
     Kind("refusals +5 %", replace(A, refused=0.07)),
     Kind("times x 1.5", replace(A, seconds=0.006)),
     Kind("times x 2", replace(A, seconds=0.008)),
@@ -167,15 +176,19 @@ def run(kind: Kind, deploy: Deploy, seed: int) -> bake.Verdict:
         canary.serve(ours, seconds, hour)
         stable.serve(requests - ours, seconds, hour)
 
-    sent = [0, _nothing(), _nothing()]
+    ours, theirs = Heard("canary"), Heard("stable")
 
     def replay(seconds: float) -> bake.Replayed:
         passes(seconds)
-        requests = min(round(seconds * deploy.replay_per_second), deploy.replay_requests - sent[0])
-        sent[0] += requests
-        for place, service in ((1, kind.canary), (2, kind.stable)):
-            sent[place] = sent[place].plus(_replayed(replace(service, refused=0.0), requests, chance))
-        return bake.Replayed(sent[1], sent[2], sent[0], 0, "", requests == 0)
+        sides = [(ours, kind.canary), *([] if theirs.aside else [(theirs, kind.stable)])]
+        answered = seconds * deploy.replay_at_once / max(service.seconds for _, service in sides)
+        most = max(1, round(min(seconds * deploy.replay_per_second, answered)))
+        requests = min(most, deploy.replay_requests - ours.rows)
+        for heard, service in sides:
+            heard.counts = heard.counts.plus(_replayed(replace(service, refused=0.0), requests, chance))
+            heard.rows, heard.spent = heard.rows + requests, heard.spent + requests * service.seconds
+        theirs.aside = theirs.aside or reason_to_leave(theirs, ours, deploy)
+        return bake.Replayed(ours.counts, theirs.counts, ours.rows, 0, "", requests == 0, aside=theirs.aside)
 
     return bake.bake(
         lambda: ([stable.text(1)], [canary.text(2)]),
@@ -188,17 +201,12 @@ def run(kind: Kind, deploy: Deploy, seed: int) -> bake.Verdict:
     )
 
 
-def _nothing() -> Counts:
-    none = np.zeros(0)
-    return Counts((*SECONDS,), (), (), 0, 0, 0, 0, np.zeros(len(SECONDS)), 0, none, none)
-
-
 def _replayed(service: Service, requests: int, chance: np.random.Generator) -> Counts:
     within = stats.norm.cdf(np.log(np.array(SECONDS) / service.seconds) / service.spread)
     times = chance.multinomial(requests, np.diff(np.concatenate([[0.0], within, [1.0]])))
     slow = requests - np.cumsum(times[:-1]).astype("float64")
     failed = chance.binomial(requests, service.failed)
-    return replace(_nothing(), asked=requests, failed=failed, timed=requests, slow=slow)
+    return replace(NONE, asked=requests, failed=failed, timed=requests, slow=slow)
 
 
 def summed(kind: Kind, verdicts: Sequence[bake.Verdict]) -> list[str]:

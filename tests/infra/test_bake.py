@@ -70,6 +70,18 @@ def test_too_few_requests_are_never_enough(deploy, name) -> None:
     assert "do not tell" in verdict.sentence
 
 
+def test_a_slow_stable_holds_no_good_version_up(deploy) -> None:
+    """One that takes 9 s for an answer is left aside; a bad canary is not finished for it, and nor is one as slow."""
+    for name, outcome, note in (
+        ("stable takes 9 s, no traffic, replayed", "finish", True),
+        ("stable takes 9 s, errors +5 %, replayed", "not enough", True),
+        ("both take 9 s, no traffic, replayed", "not enough", False),
+    ):
+        verdict = run(NAMED[name], deploy, 1)
+        assert (outcome, note) == (verdict.outcome, any("asked no more" in one for one in verdict.notes)), name
+        assert verdict.seconds < 300
+
+
 @pytest.mark.parametrize("name", ["A/A, low traffic, replayed", "A/A, no traffic, replayed"])
 def test_where_users_ask_too_little_it_is_replayed_soon(deploy, name) -> None:
     """It does not wait for users until the time is over."""
@@ -334,24 +346,62 @@ def test_what_is_wrong_without_numbers_ends_a_replay_too(deploy) -> None:
     assert ("undo", "canary: a replica ended, or restarted") == (world.bake().outcome, world.verdict.sentence)
 
 
-def test_a_replay_that_hears_nothing_but_429_ends_soon(deploy) -> None:
-    """The same without a row that was left out goes on until its own end."""
-    few = Counts((*SECONDS,), (), (), 5, 0, 0, 5, np.zeros(len(SECONDS)), 0, np.zeros(0), np.zeros(0))
-    for skipped, said in ((1, "all that came back was 429"), (0, "more than 900 s are not replayed")):
-        now = iter(range(0, 10_000, 30))
-        seen = replayed(canary=few, skipped=skipped)
-        found = bake.shadow(lambda _, seen=seen: seen, deploy, 0.01, clock=lambda now=now: next(now))
-        assert ("not enough", True) == (found.outcome, said in found.sentence)
+def few(asked=5, **more):
+    counts = Counts((*SECONDS,), (), (), asked, 0, 0, asked, np.zeros(len(SECONDS)), 0, np.zeros(0), np.zeros(0))
+    return replayed(**({"canary": counts, "compared": asked} | more))
+
+
+def ticking(step):
+    now = iter(range(0, 100_000, step))
+    return lambda: next(now)
+
+
+@pytest.mark.parametrize(
+    ("skipped", "said"), [(1, "all that came back was 429"), (0, "answers come too slowly"), (0, "fewer than 1,218")]
+)
+def test_a_replay_that_hears_too_little_ends_soon(deploy, skipped, said) -> None:
+    """Nothing but 429, or too slow a pace; the verdict has what was seen all the same."""
+    clock = ticking(30)
+    found = bake.shadow(lambda _: few(skipped=skipped), deploy, 0.01, clock=clock)
+    assert ("not enough", True) == (found.outcome, said in found.sentence)
+    assert found.sentence.startswith("5 replayed requests do not tell: failed requests may be worse by")
+    assert clock() < 400
 
 
 def test_a_replay_has_an_end_in_time(deploy) -> None:
-    """It ends with what it has seen so far, and says so."""
-    now = iter(range(0, 10_000, 300))
-    few = Counts((*SECONDS,), (), (), 5, 0, 0, 5, np.zeros(len(SECONDS)), 0, np.zeros(0), np.zeros(0))
-    found = bake.shadow(lambda _: replayed(canary=few), deploy, 0.01, clock=lambda: next(now))
+    """One that came to enough requests, and still does not tell, goes on until then."""
+    found = bake.shadow(lambda _: replayed(compared=0), deploy, 0.01, clock=ticking(30))
     assert "not enough" == found.outcome
     assert found.sentence.endswith("; more than 900 s are not replayed")
-    assert found.sentence.startswith("5 replayed requests do not tell: failed requests may be worse by")
+    assert found.seconds > 800
+
+
+ASIDE = "stable was asked no more after 16 rows"
+
+
+def test_without_a_slow_stable_a_good_canary_finishes_and_it_is_said(deploy) -> None:
+    """The note goes with the verdict, whatever it is."""
+    left = few(16).canary
+    found = bake.shadow(lambda _: replayed(stable=left, aside=ASIDE), deploy, 0.01)
+    assert ("finish", (ASIDE,)) == (found.outcome, found.notes)
+    assert f"- {ASIDE}" in found.markdown()
+
+
+def test_without_a_slow_stable_a_bad_canary_ends_soon_and_is_not_finished(deploy) -> None:
+    """It cannot be called worse than what nobody asks, and not be excused by it; one answer in question goes on."""
+    seen = few(16).canary
+    bad = replace(replayed().canary, failed=250.0)
+    found = bake.shadow(lambda _: replayed(canary=bad, stable=seen, aside=ASIDE), deploy, 0.01, clock=ticking(1))
+    assert ("not enough", (ASIDE,)) == (found.outcome, found.notes)
+    assert (
+        "failed requests: the canary has surely more than stable, which is asked no more, can excuse" in found.sentence
+    )
+    assert found.seconds < 10
+    asked = bake.shadow(lambda _: replayed(canary=bad, stable=replayed().stable), deploy, 0.01, clock=ticking(1))
+    assert "undo" == asked.outcome
+    edge = replace(replayed().canary, failed=20.0)
+    found = bake.shadow(lambda _: replayed(canary=edge, stable=seen, aside=ASIDE), deploy, 0.01, clock=ticking(30))
+    assert ("not enough", True) == (found.outcome, found.sentence.endswith("; more than 900 s are not replayed"))
 
 
 @pytest.mark.parametrize(
@@ -374,8 +424,7 @@ def test_at_moderate_traffic_a_bad_version_does_not(deploy, failed) -> None:
 
 def test_a_replay_that_ends_too_early_is_not_enough(deploy) -> None:
     """Also one that compared no answer, whatever else is good."""
-    few = Counts((*SECONDS,), (), (), 5, 0, 0, 5, np.zeros(len(SECONDS)), 0, np.zeros(0), np.zeros(0))
-    assert "not enough" == bake.shadow(lambda _: replayed(canary=few, done=True), deploy, 0.01).outcome
+    assert "not enough" == bake.shadow(lambda _: few(done=True), deploy, 0.01).outcome
     found = bake.shadow(lambda _: replayed(compared=0, done=True), deploy, 0.01)
     assert ("not enough", "5000 replayed requests do not tell") == (found.outcome, found.sentence.split(":")[0])
 

@@ -32,6 +32,7 @@ def fake():
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            wbufsize = -1  # an answer is one packet: two wait for each other's acknowledgement
 
             def do_POST(self):
                 row = json.loads(self.rfile.read(int(self.headers["content-length"])))
@@ -129,6 +130,31 @@ def test_a_stable_that_hangs_is_asked_no_more(fake, make_real_bundle, deploy, mo
     assert (60, 0, 60) == (seen.canary.asked, seen.canary.failed, len(asked))
     assert seen.stable.failed == seen.stable.asked
     assert 12 <= seen.stable.asked < 20
+    assert "it answered none of the last 12 in time" in seen.aside
+
+
+@pytest.mark.parametrize(("slow", "outcome"), [("stable", "finish"), ("both", "not enough")])
+def test_a_slow_stable_does_not_starve_the_replay(fake, make_real_bundle, deploy, monkeypatch, slow, outcome) -> None:
+    """Its canary is judged without it, soon, and the verdict says so; where both are slow, the pace is the reason."""
+    monkeypatch.setattr("infra.baking.heard.HELD_UP", 0.3)
+    monkeypatch.setattr("infra.baking.pace.PATIENCE", 1.0)
+
+    def slowly(row, count):
+        time.sleep(0.2)
+        return right(row, count)
+
+    told = replace(deploy, **AT_EASE, replay_seconds=12.0, look_seconds=0.2)
+    (canary, asked), (stable, others) = fake(slowly if slow == "both" else right), fake(slowly)
+    began = time.monotonic()
+    verdict = bake.shadow(Replay(make_real_bundle().folder, canary, stable, told, 3), told, 0.01)
+    assert outcome == verdict.outcome, verdict.markdown()
+    assert time.monotonic() - began < 11
+    if slow == "stable":
+        assert len(others) < 40 < 250 < len(asked)
+        assert "it took 0.2 s for each, too long for" in verdict.notes[0]
+    else:
+        assert () == verdict.notes
+        assert "answers come too slowly (canary in 0.2 s, stable in 0.2 s)" in verdict.sentence
 
 
 @pytest.mark.parametrize("side", ["canary", "stable"])

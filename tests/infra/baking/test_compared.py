@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from infra.baking.compared import Shares, judge
+from infra.baking.compared import Shares, beyond_excuse, judge
 
 ALPHA = 0.01
 
@@ -88,3 +88,34 @@ def test_more_measures_ask_for_more_before_one_is_worse() -> None:
     alone, [first, *_] = one(33, 1000), judge([Shares(("x",), np.array([33.0]), 1000, 0.01)] * 8, ALPHA)
     assert first.low < alone.low
     assert first.high == alone.high
+
+
+@pytest.mark.parametrize(
+    ("hits", "n", "others", "m", "named"),
+    [
+        (0, 2000, 0, 16, ""),
+        (1, 20, 0, 16, ""),
+        (100, 2000, 0, 16, "x"),
+        (100, 2000, 16, 16, ""),
+        (2000, 2000, 16, 16, "x"),
+        (100, 2000, 0, 0, "x"),
+    ],
+)
+def test_what_a_stable_that_is_asked_no_more_cannot_excuse_is_named(hits, n, others, m, named) -> None:
+    """Many failures of the canary, beyond what stable surely has itself; one of a few may be chance."""
+    theirs = np.array([float(others)])
+    assert named == beyond_excuse([Shares(("x",), np.array([float(hits)]), n, 0.01, theirs, m)], ALPHA)
+
+
+def test_what_is_named_as_inexcusable_is_never_called_no_worse() -> None:
+    """Of 200 canaries that fail three in a hundred, whatever comes after the name was said."""
+    chance, named, finished = np.random.default_rng(3), 0, 0
+    for _ in range(200):
+        hits = np.cumsum(chance.random(6000) < 0.03)
+        for n in range(500, 6001, 500):
+            shares = [Shares(("x",), np.array([float(hits[n - 1])]), n, 0.01, np.array([0.0]), 16)]
+            if beyond_excuse(shares, ALPHA):
+                named += 1
+                finished += one(hits[-1], 6000, 0, 16).verdict == "no worse"
+                break
+    assert (True, 0) == (named > 150, finished)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from infra.baking.sequential import enough, lower, upper
+from infra.baking.sequential import enough, fewest, lower, upper
 
 LENGTH = 2000
 
@@ -53,3 +53,11 @@ def test_enough_requests_prove_a_bound_and_a_third_of_them_do_not(bound) -> None
     """Without a single hit."""
     n = enough(bound, 0.005)
     assert upper(0, n, 0.005) < bound < upper(0, n / 3, 0.005)
+
+
+@pytest.mark.parametrize("bound", [1e-6, 0.005, 0.1, 0.5])
+def test_fewer_than_the_fewest_prove_nothing(bound) -> None:
+    """One less does not, and it is less than what is surely enough."""
+    n = fewest(bound, 0.01)
+    assert upper(0, n, 0.01) < bound <= upper(0, n - 1, 0.01)
+    assert n <= enough(bound, 0.01)
