@@ -1,6 +1,8 @@
 """Ask the platform once for all that the checks read."""
 
+import re
 from collections.abc import Mapping
+from typing import Any
 
 from infra.checkup.facts import FAILED, OFFLINE, Here, Reply, entries, peek
 from infra.checkup.facts import Hidden as NotAsDocumented
@@ -11,6 +13,7 @@ from infra.forge import Forge, Unreachable
 from validation.script import OutsideError
 
 SIZES = {"variables": 30, "secrets": 100}  # the most that a page takes
+PAGES = 40  # of one listing: the platform lets an organization have 1,000 variables
 
 
 def ask(forge: Forge, here: Here) -> dict[str, Reply]:
@@ -20,7 +23,7 @@ def ask(forge: Forge, here: Here) -> dict[str, Reply]:
     def look(name: str, path: str) -> None:
         silent = next((reply for reply in replies.values() if reply.status == OFFLINE), None)
         try:
-            replies[name] = silent or Reply(*forge.look(path))
+            replies[name] = silent or _whole(forge, path)
         except Unreachable as error:
             replies[name] = Reply(OFFLINE, str(error))
         except OutsideError as error:
@@ -42,6 +45,46 @@ def ask(forge: Forge, here: Here) -> dict[str, Reply]:
     for number in _rulesets(replies["registry rules"]):
         look(f"ruleset {number}", f"{top}/rulesets/{number}")
     return replies
+
+
+def _whole(forge: Forge, path: str) -> Reply:
+    """Ask for what a path holds, a listing page by page until it is whole."""
+    reply, size = Reply(*forge.look(path)), re.search(r"per_page=(\d+)", path)
+    if not size or reply.status != 200:
+        return reply
+    listed, number = _listed(reply.content), 1
+    last = listed
+    while last and number < PAGES and _short(reply.content, len(listed), len(last) == int(size[1])):
+        number += 1
+        reply = Reply(*forge.look(f"{path}&page={number}"))
+        if reply.status != 200:  # what came before would be taken for all that there is
+            return Reply(FAILED, f"the platform gave page {number} of a listing with status {reply.status}")
+        last = _listed(reply.content)
+        listed = listed + last
+    return reply if number == 1 else Reply(200, _holding(reply.content, listed))
+
+
+def _short(content: Any, count: int, full: bool) -> bool:
+    """Tell whether more entries are to come: by the total that a listing tells, or where it is full, and tells none."""
+    total = peek(content, "total_count")
+    return count < total if isinstance(total, int) else full
+
+
+def _listed(content: Any) -> list[Any]:
+    """Return the entries of a page, itself or the one list in it; none where it is no listing."""
+    found = peek(content, _key(content)) if isinstance(content, dict) else content
+    return found if isinstance(found, list) else []
+
+
+def _key(content: dict[str, Any]) -> str:
+    return next((name for name, value in content.items() if isinstance(value, list)), "")
+
+
+def _holding(content: Any, listed: list[Any]) -> Any:
+    """Return a page with all entries in place of its own; what is no listing stays, for the checks to say so."""
+    if isinstance(content, dict):
+        return content | ({key: listed} if (key := _key(content)) else {})
+    return listed if isinstance(content, list) else content
 
 
 def _paths(top: str, branch: str, organization: bool) -> Mapping[str, str]:

@@ -86,10 +86,10 @@ def organization(facts: Facts) -> bool:
 
 
 def all_of(told: object, what: str) -> list[dict[str, Any]]:
-    """Return the `variables` or `secrets` of a reply. Raises Hidden where there are more than a page takes."""
+    """Return the `variables` or `secrets` of a reply. Raises Hidden where there are more than were given."""
     listed = entries(told, what)
     if len(listed) < entry(told, "total_count", int):
-        raise Hidden(unseen(f"there are more {what} than one page shows", ADMINISTRATOR))
+        raise Hidden(unseen(f"there are more {what} than the platform shows", ADMINISTRATOR))
     return listed
 
 

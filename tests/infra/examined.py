@@ -51,9 +51,11 @@ UPGRADE = [403, {"message": "Upgrade to GitHub Pro or make this repository publi
 NOT_FOUND = [404, {"message": "Not Found"}]
 
 
-def recorded(name: str) -> dict[str, Any]:
-    """Return the replies of a repository, [status, content] by path."""
-    found: dict[str, Any] = json.loads((REPLIES / f"{name}.json").read_text())
+def recorded(*names: str) -> dict[str, Any]:
+    """Return the replies of a repository, [status, content] by path; of several recordings the last one goes first."""
+    found: dict[str, Any] = {}
+    for name in names:
+        found |= json.loads((REPLIES / f"{name}.json").read_text())
     return found
 
 

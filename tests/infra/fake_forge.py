@@ -11,6 +11,10 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 REPOSITORY = "owner/name"
+NO_PAGE = (
+    404,
+    {"message": "Not Found"},
+)  # the platform has an empty page there; no recording lacks one that is asked for
 
 
 @dataclass
@@ -25,7 +29,7 @@ class FakeForge:
     approvals: list[dict[str, Any]] = field(default_factory=list)  # of every run
     author: str = "ann"  # of every commit that `wrote` does not know
     wrote: dict[str, str | None] = field(default_factory=dict)  # authors by commit, the oldest first
-    replies: dict[str, Any] = field(default_factory=dict)  # recorded ones: [status, content] by path
+    replies: dict[str, Any] = field(default_factory=dict)  # recorded: [status, content] by path, of page 2 PATH?page=2
     failing: dict[str, list[int]] = field(default_factory=dict)  # statuses that a method gives first
     url: str = ""
 
@@ -35,10 +39,10 @@ class FakeForge:
         if self.failing.get(method):
             return self.failing[method].pop(0), {"message": "no"}
         parts = urlsplit(path)
-        if parts.path in self.replies:
-            status, content = self.replies[parts.path]
-            return status, content
         page = int(parse_qs(parts.query).get("page", ["1"])[0])
+        if parts.path in self.replies:
+            status, content = self.replies.get(parts.path if page == 1 else f"{parts.path}?page={page}", NO_PAGE)
+            return status, content
         if parts.path == f"/repos/{REPOSITORY}/pulls":
             [head] = parse_qs(parts.query)["head"]
             return 200, [one for one in self.pulls if one["head"]["label"] == head][(page - 1) * 100 : page * 100]

@@ -54,6 +54,21 @@ def test_a_repository_is_told_what_it_lacks(examine, name, told, machine, code) 
     assert (code, (REPLIES / f"{name}.md").read_text()) == (found, table)
 
 
+def test_an_organization_with_many_settings_is_read_to_the_last_page(examine) -> None:
+    """Target and address are on the third page of its variables, the login on the second of its secrets."""
+    code, table, _ = examine(recorded("well-set-up", "crowded-organization"), HERE)
+    assert (0, (REPLIES / "crowded-organization.md").read_text()) == (code, table)
+    assert "cannot see" not in table
+
+
+def test_a_page_that_cannot_be_had_is_no_end_of_the_listing(examine) -> None:
+    """What may stand there is not taken for missing: exit 3, and the check says why."""
+    crowded = recorded("well-set-up", "crowded-organization")
+    code, table, _ = examine(crowded | {f"{TOP}/actions/organization-secrets?page=2": [403, {"message": "no"}]}, HERE)
+    said = "| server, target | cannot see: the platform gave page 2 of a listing with status 403 | run it again |"
+    assert (3, True) == (code, said in table), table
+
+
 def test_a_laptop_without_a_network_hears_of_itself(monkeypatch, capsys) -> None:
     """One line says why nobody could be asked; nothing of it is red."""
     with serving(FakeForge()) as fake:

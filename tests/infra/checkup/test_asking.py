@@ -3,10 +3,11 @@
 import pytest
 
 from infra import forge as door
-from infra.checkup.asking import ask
-from infra.checkup.facts import FAILED, OFFLINE
+from infra.checkup.asking import PAGES, ask
+from infra.checkup.facts import FAILED, OFFLINE, Hidden
+from infra.checkup.offers import all_of
 from infra.forge import Forge
-from tests.infra.examined import HERE, PACKAGES, PATHS, recorded
+from tests.infra.examined import HERE, PACKAGES, PATHS, TOP, recorded
 from tests.infra.fake_forge import REPOSITORY, FakeForge, serving
 
 
@@ -15,8 +16,8 @@ def asked(monkeypatch):
     """Ask a platform with such replies."""
     monkeypatch.setattr(door, "PATIENCE", (0.0, 0.0))
 
-    def run(name, **failing):
-        with serving(FakeForge(replies=recorded(name), **failing)) as fake:
+    def run(*names, changed=None, **failing):
+        with serving(FakeForge(replies=recorded(*names) | (changed or {}), **failing)) as fake:
             monkeypatch.setenv("GITHUB_API_URL", fake.url)
             return fake, ask(Forge(REPOSITORY, "a-token"), HERE)
 
@@ -39,6 +40,66 @@ def test_an_organization_is_asked_for_more(asked) -> None:
     _, replies = asked("restricted-organization")
     assert {"selected", "organization variables", "organization secrets", "ruleset 73"} <= replies.keys()
     assert (200, "private") == (replies["package"].status, replies["package"].content["visibility"])
+
+
+def test_a_listing_is_asked_for_page_by_page(asked) -> None:
+    """Each page once, in order, until all that the total says is there, or a page of rules is not full."""
+    fake, replies = asked("well-set-up", "crowded-organization")
+    for name, key, count, last in (
+        ("organization variables", "variables", 72, "MLFLOW_TRACKING_URI"),
+        ("organization secrets", "secrets", 103, "MLFLOW_TRACKING_USERNAME"),
+    ):
+        names = [one["name"] for one in replies[name].content[key]]
+        assert (count, count, last) == (len(names), len(set(names)), names[-1])
+    assert ["workflows"] * 100 == [rule["type"] for rule in replies["main rules"].content[:100]]
+    assert 100 < len(replies["main rules"].content) < 200
+    asked_for = [path for _, path, _ in fake.calls if "organization-variables" in path]
+    assert ["per_page=30", "per_page=30&page=2", "per_page=30&page=3"] == [path.partition("?")[2] for path in asked_for]
+    assert len(fake.calls) == len({path for _, path, _ in fake.calls})
+
+
+VARIABLES = f"{TOP}/actions/variables"
+
+
+def listing(total, *names):
+    return [200, {"total_count": total, "variables": [{"name": name, "value": "x"} for name in names]}]
+
+
+def test_pages_have_an_end(asked) -> None:
+    """A total that no page ever reaches is asked for so long and no longer; an empty page ends it at once."""
+    pages = {f"{VARIABLES}?page={number}": listing(10_000, f"A_{number}") for number in range(2, 2 * PAGES)}
+    fake, replies = asked("well-set-up", changed={VARIABLES: listing(10_000, "A")} | pages)
+    assert PAGES == len([path for _, path, _ in fake.calls if path.startswith(VARIABLES)])
+    assert (PAGES, 10_000) == (
+        len(replies["variables"].content["variables"]),
+        replies["variables"].content["total_count"],
+    )
+    fake, replies = asked(
+        "well-set-up", changed=pages | {VARIABLES: listing(3, "A"), f"{VARIABLES}?page=2": listing(3)}
+    )
+    assert 2 == len([path for _, path, _ in fake.calls if path.startswith(VARIABLES)])
+    assert ["A"] == [one["name"] for one in replies["variables"].content["variables"]]
+
+
+@pytest.mark.parametrize("page", [[403, {"message": "no"}], [404, {"message": "Not Found"}], [500, {}]])
+def test_a_page_that_is_refused_is_a_failure(asked, page) -> None:
+    """The first one alone is not all there is; and 404 does not mean that there is none."""
+    changed = {VARIABLES: listing(2, "A"), f"{VARIABLES}?page=2": page}
+    _, replies = asked("well-set-up", changed=changed)
+    assert FAILED == replies["variables"].status
+    assert "page" in replies["variables"].content
+
+
+@pytest.mark.parametrize("content", [["A"], {"total_count": 2}, {"variables": "A"}, "A", None])
+def test_a_page_that_is_no_listing_is_left_to_the_checks(asked, content) -> None:
+    """Whether it is the first or a later one."""
+    _, replies = asked("well-set-up", changed={VARIABLES: [200, content]})
+    assert (200, content) == (replies["variables"].status, replies["variables"].content)
+    changed = {VARIABLES: listing(2, "B"), f"{VARIABLES}?page=2": [200, content]}
+    _, replies = asked("well-set-up", changed=changed)
+    assert 200 == replies["variables"].status
+    with pytest.raises(Hidden):
+        all_of(replies["variables"].content, "variables")
 
 
 def test_what_is_refused_is_an_answer(asked) -> None:

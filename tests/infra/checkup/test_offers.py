@@ -95,7 +95,7 @@ def test_in_the_environment_the_fix_is_an_export() -> None:
     assert "`export MLFLOW_TRACKING_PASSWORD=…`" == offers.whole(True, True, False).fix
 
 
-def test_more_settings_than_a_page_are_not_guessed_at() -> None:
+def test_more_settings_than_are_shown_are_not_guessed_at() -> None:
     """What is not seen may be there."""
     with pytest.raises(Hidden) as hidden:
         offers.server(facts(variables=[200, {"total_count": 31, "variables": [{"name": "A"}]}]))

@@ -160,12 +160,12 @@ def test_environments_are_asked_about_where_a_target_is_named(named) -> None:
         assert (200, 404) == (found["staging secrets"].status, found["production-deploy secrets"].status)
 
 
-def test_more_settings_than_a_page_takes_are_not_called_missing() -> None:
-    """The one that is asked for may stand on the next page."""
+def test_more_settings_than_are_shown_are_not_called_missing() -> None:
+    """The one that is asked for may be among the others."""
     known = told("ssh://me@host", ["SSH_KEY"], ["SSH_KEY"], BOTH)
     page = [200, {"total_count": 31, "variables": [{"name": f"V{number}"} for number in range(30)]}]
     for name in ("staging variables", "production-deploy variables"):
         more = dataclasses.replace(known, replies=known.replies | {name: Reply(*page)})
         with pytest.raises(Hidden) as hidden:
             targets.target(more)
-        assert "there are more variables than one page shows" == hidden.value.answer.text
+        assert "there are more variables than the platform shows" == hidden.value.answer.text
