@@ -41,16 +41,16 @@ class Supervised:
         return self.url if self.is_up() else ""
 
     def settle(self) -> None:
-        """Repair what a killed run or a killed supervisor left: no stray candidate, the old one serving.
+        """Repair what a killed run or a killed supervisor left: no stray candidate, and no switch that is to come.
 
         Raises Refusal when the port belongs to somebody else.
         """
         process.stop(self._candidate, PATIENCE)
+        slowest = float(self._wished().get("ready_seconds", supervisor.DRAIN_SECONDS))
+        if not process.wait(lambda: not (self.is_up() and self._waits()), slowest + PATIENCE):
+            raise OutsideError(f"the supervisor does not answer; see {self.folder / 'supervisor.log'}")
         state = process.read(self.folder / "state.json")
-        if process.alive(self._leash) is not None:
-            if not process.wait(lambda: "port" in process.read(self.folder / "state.json"), PATIENCE):
-                raise OutsideError("the supervisor does not answer; see build/local/supervisor.log")
-            state = process.read(self.folder / "state.json")
+        if self.is_up():
             if state["port"] != self.port:
                 raise Refusal(
                     f"the service runs on port {state['port']}, not {self.port}; take it down first"
@@ -122,7 +122,7 @@ class Supervised:
         """Serve what was served when `settle` looked, or nothing when there was nothing."""
         if self._before is None:
             self._take_down()
-        elif self._served() != {"bundle": self._before, "environment": self._told}:
+        elif self._waits() or self._served() != {"bundle": self._before, "environment": self._told}:
             self._wish(Path(self._before), self._told)
 
     def remove(self) -> bool:
@@ -156,6 +156,14 @@ class Supervised:
         if answer.get("id") != name:
             return "the supervisor gave no answer; see supervisor.log beside service.log"
         return answer.get("why")
+
+    def _wished(self) -> dict[str, Any]:
+        return process.read(self.folder / "wish.json")
+
+    def _waits(self) -> bool:
+        """Whether the last wish is yet to be answered: the supervisor goes on with it, whatever became of the asker."""
+        state, wish = process.read(self.folder / "state.json"), self._wished()
+        return "port" not in state or bool(wish and wish["id"] != state.get("answer", {}).get("id"))
 
     def _served(self) -> dict[str, Any]:
         return process.read(self.folder / supervisor.SERVED)

@@ -79,7 +79,11 @@ class Supervisor:
             if wish["bundle"] is None:
                 return True
             self._dismiss(self.coming)
-            self.coming = self._start(wish)
+            self.coming = None
+            try:
+                self.coming = self._start(wish)
+            except OSError as error:
+                self.answer = {"id": wish["id"], "why": f"it could not be started: {error.strerror or error}"}
         self._look_at_coming()
         self._look_at_serving()
         self._look_at_leaving()

@@ -18,6 +18,7 @@ release = json.loads((bundle / "release.json").read_text())
 digest = hashlib.sha256((bundle / "manifest.json").read_bytes()).hexdigest()
 if settings.get("dies"):
     raise SystemExit("fake service: the model is broken")
+time.sleep(settings.get("comes_after", 0))
 ready = not settings.get("never_ready")
 
 

@@ -106,6 +106,40 @@ def test_a_killed_supervisor_is_replaced(supervised, make_bundle):
     assert pid(supervised) != orphan
 
 
+def test_a_switch_that_a_killed_run_asked_for_is_waited_for(supervised, make_bundle, apart):
+    """Else the next run would call live what the supervisor replaces a moment later."""
+    supervised.switch(make_bundle(1))
+    two = make_bundle(2, comes_after=2)
+    run = apart.start(supervised.switch, two)
+    apart.kill(run, lambda: process.read(supervised.folder / "wish.json").get("bundle") == str(two.folder))
+    supervised.settle()
+    assert process.wait(lambda: version(supervised) == 2, 1)
+    supervised.switch_back()
+    assert version(supervised) == 2
+
+
+def test_a_removal_that_was_killed_is_ended_first(supervised, make_bundle):
+    """What drains is not taken for what serves."""
+    supervised.switch(make_bundle(1))
+    (supervised.folder / "wish.json").write_text(json.dumps({"id": "killed", "bundle": None}))
+    supervised.settle()
+    assert not supervised.is_up()
+    assert supervised.switch(make_bundle(2)) is None
+    assert version(supervised) == 2
+
+
+def test_a_switch_that_was_interrupted_does_not_come_later(supervised, make_bundle, monkeypatch):
+    """The supervisor is asked for the old one again, and gives up the new one that it was bringing up."""
+    supervised.switch(make_bundle(1))
+    supervised.settle()
+    with monkeypatch.context() as patch:
+        patch.setattr(process, "wait", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            supervised.switch(make_bundle(2, comes_after=2))
+    supervised.switch_back()
+    assert not process.wait(lambda: version(supervised) == 2, 4)
+
+
 def test_removal_leaves_nothing_and_may_be_repeated(supervised, make_bundle):
     """Nothing listens, nothing runs, and a second removal finds nothing to do."""
     supervised.switch(make_bundle(1))
@@ -217,8 +251,19 @@ def test_a_full_disk_does_not_end_the_supervisor(supervised, make_bundle, monkey
 
             assert process.wait(give_in, 20)
         assert process.wait(lambda: worker._step() or worker.restarts == 1, 20)
+        with monkeypatch.context() as patch:
+            patch.setattr(process, "start", full)
+            (supervised.folder / "wish.json").write_text(json.dumps(wish | {"id": "2"}))
+            assert process.wait(lambda: worker._step() or worker.answer["id"] == "2", 20)
+        assert "it could not be started: No space left on device" == worker.answer["why"]
+        assert worker.serving.popen.poll() is None
         worker.serving.popen.kill()
         worker.serving.popen.wait()
+
+
+def interrupted(*_):
+    """Stand for Ctrl-C."""
+    raise KeyboardInterrupt
 
 
 def full(*_, **__):
