@@ -1,7 +1,7 @@
 """The proxy's configuration, and the small files by which it is told where requests go.
 
 Caddy drops idle connections when it takes another configuration, and with them requests that are on their way: measured
-with 16 busy callers, eight of them a reload. So a switch changes no configuration. Where requests go stands in three
+with 16 busy callers, eight of them a reload. So a switch changes no configuration. Where requests go stands in small
 files that Caddy reads anew for each request, and that change by being renamed into place.
 """
 
@@ -17,7 +17,7 @@ GATE, ROUTES = "/gate", "routes"  # within the proxy's container: a volume, and 
 FOLDER = f"{GATE}/{ROUTES}"
 CERTIFICATES, STORE = "/certificates", "caddy"  # a volume, and the folder in it
 ADMIN = "unix//tmp/admin.sock"
-LIVE, CANDIDATE, SHARE = "live", "candidate", "share"  # names of the files
+LIVE, CANDIDATE, SHARE, UNTIL = "live", "candidate", "share", "until"  # names of the files
 PLAIN, HTTP, HTTPS = 8080, 8081, 8443  # ports within a container that has a network of its own
 PATIENCE = "10s"  # for which a request waits for a service that is being started again
 KEPT = "3s"  # that a silent connection to the service is kept: it closes them itself after 5
@@ -119,8 +119,9 @@ def _server(edge: Edge, listen: str, routes: list[dict[str, Any]]) -> dict[str, 
 
 
 def _routes() -> list[dict[str, Any]]:
-    """Write where requests go: to the candidate those whose own random number falls into its share."""
+    """Write where requests go: to the candidate those whose own random number falls into its share, until that ends."""
     chosen = f"ph(req, 'http.request.uuid') < ph(req, 'file.{FOLDER}/{SHARE}')"
+    chosen += f" && ph(req, 'time.now.unix') < ph(req, 'file.{FOLDER}/{UNTIL}')"  # digits, ten until the year 2286
     shared = _proxied(CANDIDATE, LIVE) | {"health_checks": {"passive": {"fail_duration": "1s"}}}
     untold = {"handler": "headers", "response": {"deferred": True, "delete": ["Server", "Via"]}}  # who hands it on
     return [
@@ -140,5 +141,9 @@ def _proxied(*names: str) -> dict[str, Any]:
             "try_interval": "50ms",
             "retry_match": [{"expression": "false"}],  # what a service has taken may have been its end: not sent again
         },
-        "transport": {"protocol": "http", "keep_alive": {"idle_timeout": KEPT}},
+        "transport": {
+            "protocol": "http",
+            "keep_alive": {"idle_timeout": KEPT},
+            "network_proxy": {"from": "none"},  # of ~/.docker/config.json, which the SDK tells every container
+        },
     }

@@ -151,6 +151,7 @@ class Containers:
         live = self.roles.find(LIVE)
         tried = self.own is not None and (live is None or live.id != self.own.id)
         urls = self.stable, contained.url(self.engine, switching.standing(self)) if tried else ""
+        self.proxy.go_on()
         stable, canary = ([asked.metrics(url)] if url else [] for url in urls)
         return stable, canary
 

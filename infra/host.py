@@ -6,6 +6,7 @@ import os
 import re
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from infra import connection
@@ -89,6 +90,12 @@ def tells_later(client: Engine) -> bool:
         parts = {part["Name"]: part["Version"] for part in client.version().get("Components") or []}
     podman = re.match(r"(\d+)\.(\d+)", parts.get("Podman Engine", ""))
     return podman is None or tuple(map(int, podman.groups())) >= TOLD_LATER
+
+
+def clock(client: Engine) -> float:
+    """Return what time it is on the engine's machine, in seconds since 1970."""
+    with asking("tell the time"):
+        return datetime.fromisoformat(client.info()["SystemTime"]).timestamp()
 
 
 def has(client: Engine, reference: str) -> bool:

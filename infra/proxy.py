@@ -3,10 +3,11 @@
 import dataclasses
 import json
 import os
+import time
 from typing import Any
 
 from infra import caddy, contained, host
-from infra.caddy import CANDIDATE, CERTIFICATES, FOLDER, GATE, LIVE, SHARE, STORE, Edge
+from infra.caddy import CANDIDATE, CERTIFICATES, FOLDER, GATE, LIVE, SHARE, STORE, UNTIL, Edge
 from infra.connection import Engine
 from infra.host import USER, Container
 from infra.network import Network
@@ -20,6 +21,7 @@ SHAPE = "gatehouse.shape"  # label: what it takes another container to change
 CONFIGURATION = "caddy.json"
 EDGE = "edge.json"  # what the configuration was made of
 MEMORY = 512 * 2**20  # bytes; 1,000 connections take a tenth of it
+SHARED_SECONDS = 300  # that a candidate has its share for, unless its deployment, which may be dead, says so again
 
 
 class Proxy:
@@ -31,6 +33,8 @@ class Proxy:
         self._name = f"{network.name}-{ROLE}"
         self.url = host.at(engine, edge.port, edge.near) if edge.port else ""
         self._swapped = Swapped(engine, self._name, f"{network.name}-before-{ROLE}", self.url)
+        self._ahead = 0.0  # seconds of the engine's clock before ours
+        self._until = 0.0  # when the share ends, by our clock
 
     def find(self) -> Container | None:
         """Return its container, if there is one."""
@@ -68,10 +72,23 @@ class Proxy:
         self._tell(SHARE, caddy.share(0))
 
     def share(self, candidate: str, part: float) -> None:
-        """Hand a part (0 to 1) of the requests to `candidate`."""
+        """Hand a part (0 to 1) of the requests to `candidate`, for SHARED_SECONDS."""
         if part:
             self._tell(CANDIDATE, candidate)
+            self._ahead = host.clock(self._engine) - time.time()
+            self._prolong()
+        else:
+            self._until = 0.0
         self._tell(SHARE, caddy.share(part))
+
+    def go_on(self) -> None:
+        """Let a share that was handed out go on; say so while a deployment looks at it."""
+        if self._until and self._until - time.time() < SHARED_SECONDS * 0.8:
+            self._prolong()
+
+    def _prolong(self) -> None:
+        self._until = time.time() + SHARED_SECONDS
+        self._tell(UNTIL, f"{self._until + self._ahead:.0f}")
 
     def routed(self) -> str:
         """Return whom requests go to; empty when there is no proxy."""
@@ -142,15 +159,16 @@ class Proxy:
     def _files(self, configuration: str, live: str) -> dict[str, str]:
         """Return the files of one that is to be started."""
         noted = json.dumps(dataclasses.asdict(self._edge))
-        return {CONFIGURATION: configuration, EDGE: noted, LIVE: live, CANDIDATE: live, SHARE: ""}
+        return {CONFIGURATION: configuration, EDGE: noted, LIVE: live, CANDIDATE: live, SHARE: "", UNTIL: "0"}
 
     def _load(self, container: Container, wanted: str) -> None:
         """Let one that runs take another configuration; the file that it starts with is changed when it has done so."""
         if host.take(container, f"{FOLDER}/{CONFIGURATION}") == wanted and self.edge() is not None:
             return
         log("infra.proxy: its configuration changed and is loaded; callers who keep connections may have to retry")
-        new = f"{CONFIGURATION}.new"
-        host.put(container, FOLDER, {new: wanted, f"{EDGE}.new": json.dumps(dataclasses.asdict(self._edge))})
+        new, edge = f"{CONFIGURATION}.new", json.dumps(dataclasses.asdict(self._edge))
+        # Caddy fails each request whose file is not there, as UNTIL was not for a proxy of before
+        host.put(container, FOLDER, {new: wanted, f"{EDGE}.new": edge, UNTIL: "0"})
         host.run(container, ["caddy", "reload", "--config", f"{FOLDER}/{new}", "--address", caddy.ADMIN])
         step("loaded")
         for name in (EDGE, CONFIGURATION):  # the latter says that both are done

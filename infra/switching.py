@@ -99,9 +99,11 @@ def take_away(place: "Containers", candidate: Container | None) -> None:
     """Take its share of the requests from a candidate, and remove it."""
     if candidate is not None:
         shared = candidate.labels.get(UPSTREAM) == place.proxy.shared()
-        if shared:
-            place.proxy.share("", 0)
-        contained.remove(candidate, SHORT_DRAIN_SECONDS if shared else 0)
+        try:
+            if shared:
+                place.proxy.share("", 0)
+        finally:  # of what is gone the proxy hands requests to the live one
+            contained.remove(candidate, SHORT_DRAIN_SECONDS if shared else 0)
 
 
 def _overtaken(how: str) -> OvertakenError:

@@ -1,14 +1,101 @@
 """What the proxy is told: who is let in where, and whom a request goes to."""
 
+import http.server
 import json
+import os
 import shutil
 import subprocess
+import threading
+import time
 
+import httpx
 import pytest
 
-from infra import caddy
+from infra import caddy, process
 from infra.caddy import Edge
+from tests import ports
 from validation.script import Refusal
+
+
+@pytest.fixture
+def answering():
+    """Start a server that answers each request by a name; return its address, which is none of loopback."""
+    made = []
+
+    def start(name):
+        class Named(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(name)))
+                self.end_headers()
+                self.wfile.write(name.encode())
+
+            def log_message(self, *_):
+                return
+
+        made.append(http.server.ThreadingHTTPServer(("127.0.0.1", 0), Named))
+        threading.Thread(target=made[-1].serve_forever).start()
+        return f"0.0.0.0:{made[-1].server_address[1]}"
+
+    yield start
+    for one in made:
+        one.shutdown()
+        one.server_close()
+
+
+@pytest.fixture
+def running(tmp_path, monkeypatch):
+    """Run the program with an environment and the files by which it is told; return who answers to a few requests."""
+    program = shutil.which("caddy")
+    if program is None:
+        pytest.skip("no caddy is installed: `make setup` brings one")
+    monkeypatch.setattr(caddy, "FOLDER", str(tmp_path))
+    address = f"http://127.0.0.1:{ports.free_port()}"
+    configuration = json.loads(caddy.configuration(Edge(int(address.rpartition(":")[2])), bridged=False))
+    (tmp_path / "caddy.json").write_text(json.dumps(configuration | {"admin": {"disabled": True}}))
+    started = []
+
+    def names():
+        with httpx.Client(base_url=address, trust_env=False) as client:
+            return {client.get("/version").text for _ in range(20)}
+
+    def up():
+        with httpx.Client(trust_env=False) as client:
+            try:
+                return client.get(address).status_code > 0
+            except httpx.TransportError:
+                return False
+
+    def start(environ, **files):
+        for name, text in files.items():
+            (tmp_path / name).write_text(text)
+        command = [program, "run", "--config", tmp_path / "caddy.json"]
+        started.append(subprocess.Popen(command, env=os.environ | environ, stderr=subprocess.DEVNULL))
+        assert process.wait(up, 20)
+        return names
+
+    yield start
+    for one in started:
+        one.terminate()
+        one.wait()
+
+
+def test_a_share_ends_by_itself(running, answering, tmp_path):
+    """A candidate whose deployment was killed would keep its share until the next one, which may come in weeks."""
+    live, candidate = answering("live"), answering("candidate")
+    soon = f"{time.time() + 4:.0f}"
+    names = running({}, live=live, candidate=candidate, share=caddy.share(1), until=soon)
+    assert {"candidate"} == names()
+    assert process.wait(lambda: {"live"} == names(), 10)
+    (tmp_path / "until").write_text(f"{time.time() + 60:.0f}")
+    assert {"candidate"} == names()
+
+
+def test_requests_take_no_way_by_a_companys_proxy(running, answering):
+    """What leads out of the company, as ~/.docker/config.json tells it to every container, knows no service of ours."""
+    away = {name: f"http://{answering('another proxy')}" for name in ("HTTP_PROXY", "http_proxy")}
+    live = answering("live")
+    assert {"live"} == running(away, live=live, candidate=live, share="", until="0")()
 
 
 def test_without_a_word_only_this_machine_reaches_it():

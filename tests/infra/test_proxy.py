@@ -4,6 +4,7 @@ import collections
 import os
 import pathlib
 import ssl
+import time
 
 import httpx
 import pytest
@@ -66,6 +67,59 @@ def test_a_share_of_the_requests_goes_to_the_candidate_until_it_is_taken_back(ma
     assert all(60 < count < 140 for count in versions().values())  # beyond five deviations of a fair coin
     place.share(0)
     assert versions() == {1: 200}
+
+
+def test_a_share_goes_on_while_the_canary_is_looked_at(make_bundle, ship, containers, monkeypatch):
+    """What nobody looks at any more is asked by nobody, whatever became of the deployment."""
+    monkeypatch.setattr(asked, "metrics", lambda address: f"of {address}")
+    monkeypatch.setattr("infra.proxy.SHARED_SECONDS", 3)
+    ship(make_bundle(1))
+    two = make_bundle(2)
+    place = containers(two)
+    candidate = place.start_candidate(two)
+    assert process.wait(lambda: asked.is_ready(candidate), 20)
+    place.share(1)
+
+    def version():
+        return serves(place.url)["model_version"]
+
+    for _ in range(3):
+        time.sleep(1.5)
+        place.metrics()
+        assert version() == 2
+    assert process.wait(lambda: version() == 1, 10)
+    place.metrics()
+    assert version() == 2
+    place.share(0)
+    place.metrics()
+    assert version() == 1
+
+
+def test_a_candidate_goes_though_the_proxy_cannot_be_told(make_bundle, ship, containers):
+    """Else a proxy that comes back would hand users to what was found bad."""
+    ship(make_bundle(1))
+    two = make_bundle(2)
+    place = containers(two)
+    place.start_candidate(two)
+    place.share(0.5)
+    place.proxy.find().stop(timeout=1)
+    with pytest.raises(OutsideError, match="is not running"):
+        place.remove_candidate()
+    assert place.roles.find("candidate") is None
+    place.settle()
+    assert {1} == {serves(place.url)["model_version"] for _ in range(9)}
+
+
+def test_a_proxy_of_before_learns_when_a_share_ends(make_bundle, ship, monkeypatch):
+    """It has no such file, and what a killed run shared is nobody's any more once its configuration is loaded."""
+    one = make_bundle(1)
+    place = ship(one)
+    place.proxy.share("127.0.0.1:9", 1)
+    found = place.proxy.find()
+    host.run(found, ["rm", f"{caddy.FOLDER}/{caddy.UNTIL}"])
+    place = ship(one, header_seconds=3)
+    assert host.take(found, f"{caddy.FOLDER}/{caddy.UNTIL}") == "0"
+    assert serves(place.url)["model_version"] == 1
 
 
 def test_metrics_are_those_of_both_sides_and_a_wrong_key_is_said(make_bundle, containers, ship, monkeypatch):
