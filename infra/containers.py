@@ -83,8 +83,9 @@ class Containers:
 
     @property
     def stable(self) -> str:
-        """Where the live one answers by itself, past the proxy; empty where none is."""
-        return self._own_url(LIVE)
+        """Where the live one answers by itself, past the proxy; empty where none is, or it does not answer."""
+        address = self._own_url(LIVE)
+        return address if address and asked.is_ready(address) else ""
 
     def settle(self) -> None:
         """Repair what a killed run left: a switch is finished or undone, and no candidate stays.
@@ -150,7 +151,7 @@ class Containers:
         """Return what the live one and the candidate tell Prometheus. Raises OutsideError or Refusal."""
         live = self.roles.find(LIVE)
         tried = self.own is not None and (live is None or live.id != self.own.id)
-        urls = self.stable, contained.url(self.engine, switching.standing(self)) if tried else ""
+        urls = self._own_url(LIVE), contained.url(self.engine, switching.standing(self)) if tried else ""
         self.proxy.go_on()
         stable, canary = ([asked.metrics(url)] if url else [] for url in urls)
         return stable, canary

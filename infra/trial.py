@@ -65,7 +65,7 @@ def of_new(config: Config, sealed: Bundle) -> Trial:
             deploy = replace(deploy, replay_per_second=OWN_PER_SECOND, look_seconds=OWN_LOOK_SECONDS)
         replayed = Replay(new.folder, url, serves if old else None, deploy, config.seed, recorded)
         if metrics is None:
-            why = "this place hands no share of the users' to a candidate" if serves else "nothing served before"
+            why = "this place hands no share of the users' to a candidate" if serves else "nothing that answers serves"
             log(f"infra.deploy: bake: by replayed requests; {why}")
             return shadow(replayed, deploy, deploy.false_alarms)
         return bake(metrics, canary, stable, deploy, replayed)

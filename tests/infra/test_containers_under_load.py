@@ -5,8 +5,9 @@ import re
 
 import pytest
 
-from infra import asked, machine, process
+from infra import asked, contained, machine, process, trial
 from infra.trial import Trial
+from tests import kept
 from tests.serves import serves
 
 pytestmark = pytest.mark.engine
@@ -93,3 +94,17 @@ def test_a_candidate_that_dies_under_its_share_costs_no_request_that_it_had_not_
     assert place.candidate_ended().startswith("it ended with exit code 137")
     place.remove_candidate()
     assert version(url) == OLD
+
+
+def test_a_live_one_that_hangs_does_not_keep_its_mend_out(real_containers, make_real_bundle, ship, monkeypatch):
+    """It tells no /metrics to compare with, and the new one is judged alone, as where nothing serves."""
+    monkeypatch.setattr(contained, "DRAIN_SECONDS", 1)
+    ship(make_real_bundle(OLD))
+    place = real_containers()
+    place.ready_seconds = 10
+    held = place.roles.find("live")
+    assert place.stable == contained.url(place.engine, held)
+    held.kill("SIGSTOP")
+    #    assert place.stable == ""
+    machine.bring(place, make_real_bundle(NEW), pathlib.Path(place.home), trial.of_new(kept.config()))
+    assert version(place.url) == NEW
