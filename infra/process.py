@@ -10,6 +10,7 @@ import errno
 import fcntl
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -153,6 +154,18 @@ def read(path: Path) -> dict[str, Any]:
 def tail(path: Path, lines: int = 12) -> list[str]:
     """Return the last lines of a log; none when there is no log."""
     return path.read_text(errors="replace").splitlines()[-lines:] if path.is_file() else []
+
+
+def cut(log: Path, most: int) -> None:
+    """Begin a log of more than `most` bytes anew, whose writers all append to it; what it had is in LOG.1 then."""
+    if not log.is_file() or log.stat().st_size <= most:
+        return
+    before = log.with_name(f"{log.name}.1")
+    try:
+        shutil.copyfile(log, before)
+    except OSError:  # a full disk, which the log may have filled
+        before.unlink(missing_ok=True)
+    os.truncate(log, 0)
 
 
 def _take(descriptor: int, kind: int) -> bool:

@@ -261,6 +261,29 @@ def test_a_full_disk_does_not_end_the_supervisor(supervised, make_bundle, monkey
         worker.serving.popen.wait()
 
 
+def test_a_log_does_not_grow_without_end(supervised, make_bundle, monkeypatch):
+    """The service goes on writing to the same file, which begins anew; the part before is kept, where there is room."""
+    one = make_bundle(1)
+    wish = {"id": "1", "bundle": str(one.folder), "ready_seconds": 20, "environment": {}}
+    (supervised.folder / "wish.json").write_text(json.dumps(wish))
+    monkeypatch.setattr(supervisor, "LOG_BYTES", 500)
+    log = supervised.folder / "service.log"
+    with process.listen(supervised.port) as listener:
+        worker = supervisor.Supervisor(supervised.folder, listener, supervised.command)
+        assert process.wait(lambda: worker._step() or worker.serving is not None, 20)
+        for room in (True, False):
+            with monkeypatch.context() as patch:
+                patch.setattr(shutil, "copyfile", shutil.copyfile if room else full)
+                while log.stat().st_size <= 500:
+                    httpx.get(f"{supervised.url}/predict")
+                worker._step()
+            httpx.get(f"{supervised.url}/readyz")
+            assert "fake service: asked for /readyz\n" == log.read_text()
+            assert log.with_name("service.log.1").exists() == room
+        worker.serving.popen.kill()
+        worker.serving.popen.wait()
+
+
 def interrupted(*_):
     """Stand for Ctrl-C."""
     raise KeyboardInterrupt
