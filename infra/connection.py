@@ -1,8 +1,11 @@
 """Who listens where: the addresses of container engines, and a first word with each."""
 
+import contextlib
 import os
+import socket
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from validation.script import OutsideError
 
@@ -11,6 +14,7 @@ Engine = Any  # docker.DockerClient; the SDK has no types
 ANSWER_SECONDS = 3.0  # a healthy engine answers its version within milliseconds
 WORK_SECONDS = 300.0  # for one call, a layer of a build included
 FAR = "ssh://"
+NOWHERE = "/nonexistent"
 SILENCES = {  # what the SDK wraps three times over, in plain words
     "timed out": f"nothing within {ANSWER_SECONDS:g} s",
     "No such file": "no such socket",
@@ -27,12 +31,28 @@ def addresses(wanted: str) -> list[str]:
     """
     if os.environ.get("DOCKER_HOST"):
         return [os.environ["DOCKER_HOST"]]
-    home, runtime = Path.home(), Path(os.environ.get("XDG_RUNTIME_DIR") or "/nonexistent")
+    home, runtime = _home(), Path(os.environ.get("XDG_RUNTIME_DIR") or NOWHERE)
     docker = ("/var/run/docker.sock", runtime / "docker.sock", home / ".docker/run/docker.sock")
     podman = (runtime / "podman/podman.sock", "/run/podman/podman.sock")
     chosen = () if wanted == "podman" else _of_context()
     sockets = {"": docker + podman, "docker": docker, "podman": podman}[wanted]
-    return list(dict.fromkeys(f"unix://{socket}" for socket in map(Path, (*chosen, *sockets)) if socket.exists()))
+    return list(dict.fromkeys(f"unix://{path}" for path in map(Path, (*chosen, *sockets)) if _is_there(path)))
+
+
+def _home() -> Path:
+    """Return our home; a user of a container may have none."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return Path(NOWHERE)
+
+
+def _is_there(path: Path) -> bool:
+    """Whether a socket exists; one in a folder that is closed to us is none: `su` leaves another's XDG_RUNTIME_DIR."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
 
 
 def _of_context() -> tuple[str, ...]:
@@ -73,7 +93,24 @@ def connect(address: str) -> tuple[Engine | None, str]:
         return None, why
     client.api.timeout = WORK_SECONDS
     client.machine = far
+    client.address = address
     return client, ""
+
+
+def is_here(address: str) -> bool:
+    """Whether an engine's address, unless it is one by ssh, is of this machine: its ports are on our loopback then."""
+    name = urlsplit(address).hostname
+    if address.startswith("unix://") or not name:
+        return True
+    try:
+        found = socket.getaddrinfo(name, 0, type=socket.SOCK_STREAM)
+    except OSError:
+        return False
+    for family, kind, protocol, _, there in found:
+        with contextlib.suppress(OSError), socket.socket(family, kind, protocol) as probe:
+            probe.bind(there)  # which the kernel refuses for an address of another machine
+            return True
+    return False
 
 
 def first_line(error: Exception) -> str:

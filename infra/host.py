@@ -54,8 +54,16 @@ def machine(client: Engine) -> "Machine | None":
 
 
 def at(client: Engine, port: int, address: str = "127.0.0.1") -> str:
-    """Return the URL by which a port of the engine's machine is reached from here."""
+    """Return the URL by which a port of the engine's machine is reached from here.
+
+    Raises Refusal where the engine is on another one, and no tunnel leads there.
+    """
     far = machine(client)
+    named = getattr(client, "address", "")
+    if far is None and not connection.is_here(named):
+        raise Refusal(
+            f"DOCKER_HOST={named} is on another machine, whose service only that one reaches: say ssh://user@host"
+        )
     return f"http://127.0.0.1:{far.reach(port, address)}" if far else f"http://{address}:{port}"
 
 

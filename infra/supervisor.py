@@ -28,7 +28,7 @@ from validation.script import YES, Refusal, door, log, parser, to_json, writing
 DRAIN_SECONDS = 30.0  # for requests under way; then the process is killed
 SERVED = "served.json"
 LOGS = "service.log", "supervisor.log"
-LOG_BYTES = 10 * 2**20  # of one that is written, and as many of the one before; a container's logs have such a bound too
+LOG_BYTES = 10 * 2**20  # of each, and as many of the one before; a container's logs have such a bound too
 SLOWEST_RESTART = 10.0  # seconds between two tries of a service that dies at once; the first comes after 0.1
 
 

@@ -169,6 +169,38 @@ def test_without_any_socket_there_is_no_engine(monkeypatch, tmp_path):
         host.engine()
 
 
+def test_a_folder_that_is_closed_to_us_and_a_user_without_home_have_no_socket(monkeypatch):
+    """`su` leaves the XDG_RUNTIME_DIR of who calls it, and a container's user may be a number alone."""
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/0")
+    exists = Path.exists
+
+    def closed(path):
+        if path.is_relative_to("/run/user/0"):
+            raise PermissionError(13, "Permission denied")
+        return exists(path)
+
+    def unknown():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "exists", closed)
+    monkeypatch.setattr(Path, "home", unknown)
+    assert not [one for one in connection.addresses("") if "/run/user/0" in one or "nonexistent" in one]
+
+
+@pytest.mark.parametrize("address", ["", "unix:///run/e.sock", "tcp://127.0.0.1:2375", "tcp://localhost:2375"])
+def test_an_engine_of_this_machine_is_asked_at_loopback(address):
+    """Its ports are published there."""
+    assert "http://127.0.0.1:9" == host.at(SimpleNamespace(address=address), 9)
+
+
+@pytest.mark.parametrize("address", ["tcp://192.0.2.1:2376", "tcp://no-such-name.invalid:2375"])
+def test_an_engine_of_another_machine_is_reached_by_ssh_alone(address):
+    """What answers on our own loopback is another service, or none: a good version would never be ready."""
+    with pytest.raises(Refusal, match=rf"DOCKER_HOST={address} is on another machine, .* say ssh://user@host"):
+        host.at(SimpleNamespace(address=address), 9)
+
+
 @pytest.mark.parametrize(
     ("parts", "later"),
     [
