@@ -10,10 +10,11 @@ import subprocess
 from typing import Any
 
 from infra.target import PRODUCTION
+from train import following, promote, registry
 from train.approval import unapproved
-from train.travel import book
+from train.travel import book, history
 from train.travel.history import Unit
-from validation.contract import Deploy
+from validation.contract import Config, Deploy
 from validation.script import ROOT, Refusal, log
 
 RELEASE = ROOT / "infra/overlays/production/release.json"
@@ -62,6 +63,22 @@ def must_be(environment: str, unit: Unit, deploy: Deploy) -> None:
         " the plan has none, merge what `python -m infra.release` writes; DEPLOY(production_asks=False) in config.py"
         " does without"
     )
+
+
+def must_be_judged(environment: str, unit: Unit, config: Config) -> None:
+    """Raise UnapprovedError for a unit of production that was not judged against the champion of now.
+
+    It was when its approval was asked for; another one may have come to production since, which it waited behind.
+    """
+    if environment != PRODUCTION:
+        return
+    following.follow(config)
+    view, lines = registry.view(config), book.lines()
+    live = history.live(lines, PRODUCTION)
+    if live is not None and history.unit_of(live.facts).identity == unit.identity:
+        return  # users have it already, and whoever moved the champion since is not contradicted
+    if faults := promote.against_record(view.version(unit.version), view, lines):
+        raise UnapprovedError(faults[0])
 
 
 def approvers() -> set[str]:

@@ -73,6 +73,7 @@ def deploy(sealed: Bundle, image: str, environment: str, record: bool, broken: b
         tried = trial.of_new(config, sealed)
         if unit.image:
             verified.must_be_published(unit.image, unit, book.lines())
+        approved.must_be_judged(environment, unit, config)
         approved.must_be(environment, unit, config.deploy)
         place = places.choose(home, image, environment)
         if record:

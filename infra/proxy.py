@@ -129,7 +129,8 @@ class Proxy:
             return {"network_mode": "host"}
         ports: dict[str, Any] = {f"{caddy.PLAIN}/tcp": (edge.bind, edge.port)}
         if edge.domain:
-            ports |= {f"{caddy.HTTP}/tcp": ("0.0.0.0", edge.http), f"{caddy.HTTPS}/tcp": ("0.0.0.0", edge.https)}  # noqa: S104 -- the domain's callers come from anywhere
+            # at every address: where one is named, as 0.0.0.0, a domain of IPv6 is never reached, nor gets certificates
+            ports |= {f"{caddy.HTTP}/tcp": edge.http, f"{caddy.HTTPS}/tcp": edge.https}
         return {"network": self._network.name, "ports": ports}
 
     def _create(self, image: str, settings: dict[str, Any], shape: str) -> Container:

@@ -5,13 +5,16 @@ import os
 import pathlib
 import ssl
 import time
+from types import SimpleNamespace
 
 import httpx
 import pytest
 from docker.models.containers import Container
 
 from infra import asked, caddy, contained, host, machine, process
-from infra.caddy import CERTIFICATES, STORE
+from infra.caddy import CERTIFICATES, STORE, Edge
+from infra.network import Network
+from infra.proxy import Proxy
 from tests.serves import serves
 from validation.script import OutsideError, Refusal
 
@@ -232,6 +235,13 @@ def answers(client, url, more):
         return client.get(url, **more).status_code == 200
     except httpx.HTTPError:
         return False
+
+
+def test_a_domain_is_published_at_the_machines_addresses_of_both_kinds():
+    """A port that is published at 0.0.0.0 is closed to IPv6; the door for deployments stays at its own address."""
+    network = Network("gatehouse-0", bridged=True, trusted="10.0.0.0/24", exposed=True)
+    proxy = Proxy(SimpleNamespace(), network, Edge(8000, domain="a.org"), "home")
+    assert {"8080/tcp": ("127.0.0.1", 8000), "8081/tcp": 80, "8443/tcp": 443} == proxy._settings()["ports"]
 
 
 def test_a_domain_without_a_credential_is_refused(make_bundle, containers, monkeypatch):

@@ -319,6 +319,27 @@ def test_production_gets_the_very_image_that_was_approved(baked, monkeypatch, ca
     assert baked == history.unit_of(history.live(book.lines(), "production").facts)
 
 
+@pytest.mark.parametrize("asks", [True, False])
+def test_what_was_approved_before_another_became_champion_is_not_deployed(
+    baked, store, monkeypatch, capsys, asks
+) -> None:
+    """It waited behind that one, with which nobody compared it; the promotion would refuse it once it is live."""
+    config = kept.config()
+    asking = dataclasses.replace(config, deploy=dataclasses.replace(config.deploy, production_asks=asks))
+    monkeypatch.setattr(contract, "load", lambda: asking)
+    commit(approved.RELEASE, json.dumps(approved.facts(baked)))
+    store.versions[4], store.aliases["champion"] = dataclasses.replace(store.versions[5], number=4, digest="f" * 64), 4
+    order = ["--environment", "production", "--from", "staging", "--model-version", "5"]
+    assert deploy.main(order) == 1
+    told = capsys.readouterr().err
+    assert "plan: version 5 was judged against the champion none, and now it is ffffffffffff" in told
+    assert history.live(book.lines(), "production") is None
+    store.aliases["champion"] = 5
+    assert 0 == deploy.main(order)
+    store.aliases["champion"] = 4
+    assert 0 == deploy.main(order)  # it is what users have
+
+
 def test_the_champion_follows_production_once_it_is_live(staged, unit) -> None:
     """Before, a rehearsal or this machine leads; staging never does. To take it down for a while changes nothing."""
     assert [True, True, False, True] == [noted.leads(one) for one in target.ENVIRONMENTS]
