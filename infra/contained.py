@@ -20,7 +20,6 @@ PORT = "gatehouse.port"  # label: its port on the machine, where it has no netwo
 LOGS = {"max-size": "10m", "max-file": "3"}  # of a container, which the engine would keep whole
 PIDS = 256
 DRAIN_SECONDS = 30  # for requests under way when a container is stopped
-KEPT = {"Name": "unless-stopped"}  # started again when it dies, and with the machine
 
 
 def start(
@@ -53,7 +52,7 @@ def start(
         labels = {**labels, UPSTREAM: f"127.0.0.1:{port}", PORT: str(port)}  # the engine knows of no port then
         settings = {"network_mode": "host"}
     volumes = {told.SPOOL: network.volume("spool")} if said.spools else {}
-    settings |= {"environment": variables} | ({"restart_policy": KEPT} if proven else at_birth(client))
+    settings |= {"environment": variables} | ({"restart_policy": kept(client)} if proven else at_birth(client))
     made = create(client, reference, name, labels, memory, volumes, said.folders, **settings)
     try:
         if said.spools:
@@ -100,16 +99,21 @@ def create(
         )
 
 
+def kept(client: Engine) -> dict[str, str]:
+    """Return the policy of what is started again when it dies, and with the machine."""
+    return {"Name": "always" if host.podman(client) else "unless-stopped"}  # podman-restart.service passes that over
+
+
 def at_birth(client: Engine) -> dict[str, Any]:
     """Return what a container is made with that has to come back when it dies, where it cannot be told so later."""
-    return {} if host.tells_later(client) else {"restart_policy": KEPT}
+    return {} if host.tells_later(client) else {"restart_policy": kept(client)}
 
 
 def keep(client: Engine, container: Container) -> None:
     """Let a container come back when it dies, and with the machine."""
     if host.tells_later(client):
         with host.asking(f"keep {container.name}"):
-            container.update(restart_policy=KEPT)
+            container.update(restart_policy=kept(client))
 
 
 def image(container: Container) -> str:

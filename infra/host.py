@@ -92,12 +92,17 @@ def has_bridge(client: Engine) -> bool:
         return any(network.attrs.get("Driver") == "bridge" for network in client.networks.list())
 
 
-def tells_later(client: Engine) -> bool:
-    """Whether a container that runs can be told to come back when it dies: Podman before 5.1 is told at its making."""
+def podman(client: Engine) -> tuple[int, ...] | None:
+    """Return the version of an engine that is Podman; None for another one."""
     with asking("tell its version"):
         parts = {part["Name"]: part["Version"] for part in client.version().get("Components") or []}
-    podman = re.match(r"(\d+)\.(\d+)", parts.get("Podman Engine", ""))
-    return podman is None or tuple(map(int, podman.groups())) >= TOLD_LATER
+    found = re.match(r"(\d+)\.(\d+)", parts.get("Podman Engine", ""))
+    return tuple(map(int, found.groups())) if found else None
+
+
+def tells_later(client: Engine) -> bool:
+    """Whether a container that runs can be told to come back when it dies: Podman before 5.1 is told at its making."""
+    return (podman(client) or TOLD_LATER) >= TOLD_LATER
 
 
 def clock(client: Engine) -> float:

@@ -202,26 +202,30 @@ def test_an_engine_of_another_machine_is_reached_by_ssh_alone(address):
 
 
 @pytest.mark.parametrize(
-    ("parts", "later"),
+    ("parts", "later", "policy"),
     [
-        ({"Engine": "20.10.24"}, True),
-        ({}, True),
-        ({"Podman Engine": "4.9.3", "Conmon": "conmon version 2.1.6"}, False),
-        ({"Podman Engine": "5.0.3"}, False),
-        ({"Podman Engine": "5.1.0-dev"}, True),
-        ({"Podman Engine": "5.10.1"}, True),
-        ({"Podman Engine": "10.0.0"}, True),
+        ({"Engine": "20.10.24"}, True, "unless-stopped"),
+        ({}, True, "unless-stopped"),
+        ({"Podman Engine": "4.9.3", "Conmon": "conmon version 2.1.6"}, False, "always"),
+        ({"Podman Engine": "5.0.3"}, False, "always"),
+        ({"Podman Engine": "5.1.0-dev"}, True, "always"),
+        ({"Podman Engine": "5.10.1"}, True, "always"),
+        ({"Podman Engine": "10.0.0"}, True, "always"),
     ],
 )
-def test_an_old_podman_is_told_at_once_what_it_cannot_be_told_later(parts, later):
-    """A container that has to come back when it dies is made so, where its policy cannot change any more."""
+def test_an_old_podman_is_told_at_once_what_it_cannot_be_told_later(parts, later, policy):
+    """A container that has to come back when it dies is made so, where its policy cannot change any more.
+
+    With the machine Podman starts those alone whose policy is `always`.
+    """
 
     class Client:
         def version(self):
             return {"Components": [{"Name": name, "Version": version} for name, version in parts.items()] or None}
 
     assert later is host.tells_later(Client())
-    assert contained.at_birth(Client()) == ({} if later else {"restart_policy": contained.KEPT})
+    assert {"Name": policy} == contained.kept(Client())
+    assert contained.at_birth(Client()) == ({} if later else {"restart_policy": {"Name": policy}})
 
 
 @pytest.mark.parametrize("steps", [[{"status": "Pulling"}], [{"status": "Pulling"}, {"error": "a layer is bad"}]])
