@@ -57,14 +57,24 @@ class Proxy:
         elif not contained.running(found):
             self._swapped.replace(None, lambda: found, self._files(wanted, live))
         else:
-            self._load(found, wanted)
+            try:
+                self._load(found, wanted)
+            except OutsideError as error:
+                if self._swapped.answers():
+                    raise
+                log(f"infra.proxy: the proxy does not come up by itself, and is started anew: {error}")
+                with host.asking(f"stop {found.name}"):
+                    found.stop(timeout=contained.DRAIN_SECONDS)
+                self._swapped.replace(None, lambda: found, self._files(wanted, live))
             if self.routed() != live:
                 self.route(live)
 
     def edge(self) -> Edge | None:
-        """Return the edge that its configuration is of; None where there is none, or one of before that was noted."""
-        text = self._told(EDGE)
-        return Edge(**json.loads(text)) if text else None
+        """Return the edge that its configuration is of; None where there is none, or another version has noted it."""
+        try:
+            return Edge(**json.loads(self._told(EDGE)))
+        except (TypeError, ValueError):
+            return None
 
     def route(self, live: str) -> None:
         """Hand every request to `live` from the next one on."""

@@ -56,12 +56,22 @@ class Swapped:
         step("proxy started")
         contained.remove(self.aside())
 
+    def answers(self) -> bool:
+        """Whether it answers at all, if only by what it says while the service does not."""
+        try:
+            httpx.get(f"{self._url}/healthz", timeout=2, trust_env=False)
+        except httpx.TimeoutException:
+            return True  # it waits for the service
+        except httpx.HTTPError:
+            return False
+        return True
+
     def heal(self) -> None:
         """End what a killed run left between an old one and a new one: the new one stays if it answers."""
         aside, found = self.aside(), self.find()
         if aside is None:
             return
-        if found is not None and contained.running(found) and self._answers():
+        if found is not None and contained.running(found) and self.answers():
             contained.keep(self._engine, found)
             contained.remove(aside)
             return
@@ -81,7 +91,7 @@ class Swapped:
         host.put(container, GATE, files, ROUTES)
         with host.asking(f"start {self._name}"):
             container.start()
-        if not process.wait(lambda: self._answers() or contained.ended(container) is not None, START_SECONDS):
+        if not process.wait(lambda: self.answers() or contained.ended(container) is not None, START_SECONDS):
             why: str | None = f"it does not answer at {self._url} within {START_SECONDS:g} s"
         else:
             why = contained.ended(container)
@@ -89,12 +99,3 @@ class Swapped:
             said = " ".join(contained.tail(container, 1))
             raise OutsideError(f"the proxy {self._name} does not start: {why}: {said}")
         contained.keep(self._engine, container)  # now that it has come up once
-
-    def _answers(self) -> bool:
-        try:
-            httpx.get(f"{self._url}/healthz", timeout=2, trust_env=False)
-        except httpx.TimeoutException:
-            return True  # it waits for the service
-        except httpx.HTTPError:
-            return False
-        return True

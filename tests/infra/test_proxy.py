@@ -11,10 +11,9 @@ import httpx
 import pytest
 from docker.models.containers import Container
 
-from infra import asked, caddy, contained, host, machine, process
+from infra import asked, caddy, contained, host, machine, process, proxy
 from infra.caddy import CERTIFICATES, STORE, Edge
 from infra.network import Network
-from infra.proxy import Proxy
 from tests.serves import serves
 from validation.script import OutsideError, Refusal
 
@@ -113,6 +112,24 @@ def test_a_candidate_goes_though_the_proxy_cannot_be_told(make_bundle, ship, con
     assert {1} == {serves(place.url)["model_version"] for _ in range(9)}
 
 
+@pytest.mark.parametrize("name", [proxy.CONFIGURATION, proxy.EDGE])
+def test_a_proxy_whose_files_are_damaged_is_mended_by_the_next_run(make_bundle, ship, name):
+    """Power that fails may leave an empty file, with which Caddy runs and listens nowhere, not even to another one."""
+    place = ship(make_bundle(1))
+    found = place.proxy.find()
+    host.put(found, caddy.FOLDER, {name: "" if name == proxy.CONFIGURATION else '{"another": "version"}'})
+    os.kill(found.attrs["State"]["Pid"], 9)
+    assert process.wait(lambda: _restarts(found) == 1, 20)
+    place = ship(make_bundle(2))
+    assert serves(place.url)["model_version"] == 2
+    assert place.edge == place.proxy.edge()
+
+
+def _restarts(container):
+    container.reload()
+    return container.attrs["RestartCount"]
+
+
 def test_a_proxy_of_before_learns_when_a_share_ends(make_bundle, ship, monkeypatch):
     """It has no such file, and what a killed run shared is nobody's any more once its configuration is loaded."""
     one = make_bundle(1)
@@ -157,14 +174,14 @@ def test_the_proxy_may_do_little_and_is_told_another_patience_without_an_end(mak
     """Another bound is loaded by the proxy that runs; another image would make a new one."""
     one = make_bundle(1)
     place = ship(one)
-    proxy = place.proxy.find()
-    status = proxy.exec_run(["cat", "/proc/1/status"]).output.decode()
+    found = place.proxy.find()
+    status = found.exec_run(["cat", "/proc/1/status"]).output.decode()
     assert "CapEff:\t0000000000000000" in status
-    assert b"10001\n" == proxy.exec_run(["id", "-u"]).output
-    assert proxy.exec_run(["touch", "/x"]).exit_code != 0
+    assert b"10001\n" == found.exec_run(["id", "-u"]).output
+    assert found.exec_run(["touch", "/x"]).exit_code != 0
     place = ship(one, header_seconds=3)
-    assert place.proxy.find().id == proxy.id
-    assert '"read_header_timeout": "3s"' in host.take(proxy, "/gate/routes/caddy.json")
+    assert place.proxy.find().id == found.id
+    assert '"read_header_timeout": "3s"' in host.take(found, "/gate/routes/caddy.json")
     assert "its configuration changed and is loaded" in capsys.readouterr().err
     ship(one, header_seconds=3)
     assert "its configuration changed" not in capsys.readouterr().err
@@ -212,9 +229,9 @@ def test_a_domain_is_served_by_https(make_bundle, ship, https_port, monkeypatch)
     one = make_bundle(1)
     place = ship(one, domain="gatehouse.test", certificates="internal", **https_port)
     assert place.address == "https://gatehouse.test"
-    proxy = place.proxy.find()
-    assert process.wait(lambda: host.take(proxy, ROOT), 20)
-    trusted = ssl.create_default_context(cadata=host.take(proxy, ROOT))
+    found = place.proxy.find()
+    assert process.wait(lambda: host.take(found, ROOT), 20)
+    trusted = ssl.create_default_context(cadata=host.take(found, ROOT))
     headers = {"host": "gatehouse.test", "accept": "application/json"}
     with httpx.Client(verify=trusted, trust_env=False, headers=headers) as client:
         at = {"extensions": {"sni_hostname": "gatehouse.test"}}
@@ -240,8 +257,8 @@ def answers(client, url, more):
 def test_a_domain_is_published_at_the_machines_addresses_of_both_kinds():
     """A port that is published at 0.0.0.0 is closed to IPv6; the door for deployments stays at its own address."""
     network = Network("gatehouse-0", bridged=True, trusted="10.0.0.0/24", exposed=True)
-    proxy = Proxy(SimpleNamespace(), network, Edge(8000, domain="a.org"), "home")
-    assert {"8080/tcp": ("127.0.0.1", 8000), "8081/tcp": 80, "8443/tcp": 443} == proxy._settings()["ports"]
+    door = proxy.Proxy(SimpleNamespace(), network, Edge(8000, domain="a.org"), "home")
+    assert {"8080/tcp": ("127.0.0.1", 8000), "8081/tcp": 80, "8443/tcp": 443} == door._settings()["ports"]
 
 
 def test_a_domain_without_a_credential_is_refused(make_bundle, containers, monkeypatch):
@@ -335,8 +352,8 @@ def test_a_configuration_that_was_not_loaded_is_not_taken_for_loaded(make_bundle
     """Caddy refuses it, or the run is killed before the file has its name: the next run loads it."""
     one = make_bundle(1)
     place = ship(one)
-    proxy = place.proxy.find()
-    old = host.take(proxy, "/gate/routes/caddy.json")
+    found = place.proxy.find()
+    old = host.take(found, "/gate/routes/caddy.json")
     real = caddy.configuration
     with monkeypatch.context() as patch:
         patch.setattr(
@@ -344,15 +361,15 @@ def test_a_configuration_that_was_not_loaded_is_not_taken_for_loaded(make_bundle
         )
         with pytest.raises(OutsideError, match="caddy failed"):
             place.settle()
-    assert host.take(proxy, "/gate/routes/caddy.json") == old
+    assert host.take(found, "/gate/routes/caddy.json") == old
     place.engine.api.close()
     child = apart.start(die_at, "loaded", containers(one, header_seconds=3))
     child.join(60)
     assert child.exitcode == -9
-    assert host.take(proxy, "/gate/routes/caddy.json") == old
+    assert host.take(found, "/gate/routes/caddy.json") == old
     again = containers(one, header_seconds=3)
     again.settle()
-    assert '"read_header_timeout": "3s"' in host.take(proxy, "/gate/routes/caddy.json")
+    assert '"read_header_timeout": "3s"' in host.take(found, "/gate/routes/caddy.json")
     assert serves(again.url)["model_version"] == 1
 
 
