@@ -144,10 +144,10 @@ def port_of(listener: socket.socket) -> int:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Read the JSON object that another process keeps there; {} when there is none."""
+    """Read the JSON object that another process keeps there; {} when there is none, as after power that failed."""
     try:
         return dict(json.loads(path.read_text()))
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):
         return {}
 
 

@@ -13,7 +13,7 @@ import sys
 import httpx
 import pytest
 
-from infra import process, supervisor
+from infra import machine, process, supervisor
 from tests.serves import serves
 
 
@@ -208,6 +208,17 @@ def test_a_killed_supervisors_service_comes_back_as_it_was_told(supervised, make
     monkeypatch.setenv("API_KEYS", "new predict sha256:1")
     supervised.settle()
     assert "old predict sha256:0" == told(supervised, "API_KEYS")
+
+
+def test_files_that_a_power_failure_left_empty_are_none(supervised, make_bundle, trial):
+    """What is not known any more is not gone back to, and the next deployment goes on."""
+    machine.bring(supervised, make_bundle(1), supervised.folder, trial)
+    os.killpg(state(supervised)["pid"], signal.SIGKILL)
+    os.kill(pid(supervised), signal.SIGKILL)
+    for name in ("state.json", "wish.json", "served.json", "deployment.json"):
+        (supervised.folder / name).write_text("")
+    record = machine.bring(supervised, make_bundle(2), supervised.folder, trial)
+    assert (record["previous"], version(supervised)) == (None, 2)
 
 
 def test_a_supervisor_without_socket_says_who_starts_it(tmp_path):
