@@ -21,11 +21,26 @@ Object = dict[str, Any]  # one of Kubernetes', as its API has it
 ANSWER_SECONDS = 20  # for one request
 CALL_SECONDS = 120.0  # for one call, however many requests
 TRIES = 3  # of a cluster that does not answer; whatever is asked may be asked again
+BACK_SECONDS = 90.0  # that a cluster which did answer is waited for: its API server restarts, or another one takes over
+AWAY = re.compile(  # that of which a cluster recovers by itself, its webhooks included
+    r"connection to the server|Unable to connect|dial tcp|connection (?:refused|reset)|lost connection|TLS handshake"
+    r"|i/o timeout|no route to host|\bEOF\b|ServiceUnavailable|unable to handle the request|etcdserver"
+    r"|request timed out|Client\.Timeout|server is shutting down|context deadline exceeded",
+    re.IGNORECASE,
+)
 MANAGER = "gatehouse"  # of the fields that we apply
 SET_UP = (  # what is no failure of the cluster, and what to do about it
     (r"localhost:8080", "no cluster is named; set KUBECONFIG, and KUBE_CONTEXT where it has several"),
     (r'context "?([^" ]+)"? does not exist', "KUBECONFIG has no context {0}; see `kubectl config get-contexts`"),
     (r"(?:loading|reading) config|invalid configuration: (.*)", "KUBECONFIG cannot be read: {line}"),
+    (
+        r"exec: executable (\S+) not found",
+        "KUBECONFIG has its credentials from the program {0}, which is not installed",
+    ),
+    (
+        r"(?s)(?:admission webhook|ValidatingAdmissionPolicy) [\"']([^\"']+)[\"'].*? denied (?:the )?request:?(.*)",
+        "a policy of the cluster ({0}) refuses it: {1}",
+    ),
     (r"Unauthorized|must be logged in", "the cluster does not know the credentials in KUBECONFIG, or no longer does"),
     (
         r'namespaces "([^"]+)" not found',
@@ -75,29 +90,35 @@ class Kubectl:
         self.namespace = namespace
         context = os.environ.get("KUBE_CONTEXT", "")
         self._place = [f"--namespace={namespace}", *([f"--context={context}"] if context else [])]
+        self._answered = False
 
     def command(self, *arguments: str) -> list[str]:
         """Return a command line for this namespace."""
         return [program(), *self._place, *arguments]
 
-    def ask(self, what: str, *arguments: str, given: Any = None, tries: int = TRIES) -> str:
+    def ask(self, what: str, *arguments: str, given: Any = None, again: bool = True) -> str:
         """Call kubectl, with JSON on its stdin where something is given, and return its stdout.
 
+        It is asked `again`, twice where it fails, and for BACK_SECONDS where a cluster that had answered is away.
         Raises Refusal for what is set up wrongly, OutsideError when the cluster does not answer or fails.
         """
         command = self.command(f"--request-timeout={ANSWER_SECONDS}s", *arguments)
+        tries = TRIES if again else 1
         text = None if given is None else json.dumps(given)
-        try:
-            done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=CALL_SECONDS)
-        except subprocess.TimeoutExpired:
-            raise OutsideError(f"the cluster could not {what}: no answer within {CALL_SECONDS:g} s") from None
-        if done.returncode == 0:
-            return done.stdout
-        error = failure(what, done.stderr)
-        if tries == 1 or isinstance(error, Refusal):
-            raise error
-        time.sleep(1)
-        return self.ask(what, *arguments, given=given, tries=tries - 1)
+        end = time.monotonic() + BACK_SECONDS
+        while True:
+            try:
+                done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=CALL_SECONDS)
+            except subprocess.TimeoutExpired:
+                raise OutsideError(f"the cluster could not {what}: no answer within {CALL_SECONDS:g} s") from None
+            if done.returncode == 0:
+                self._answered = True
+                return done.stdout
+            error, tries = failure(what, done.stderr), tries - 1
+            comes_back = self._answered and AWAY.search(done.stderr) and time.monotonic() < end
+            if isinstance(error, Refusal) or not (tries > 0 or (again and comes_back)):
+                raise error
+            time.sleep(1)
 
     def versions(self) -> set[str]:
         """Return the versions of APIs that the cluster serves, as v1 or apps/v1."""
@@ -133,7 +154,8 @@ def failure(what: str, text: str) -> Refusal | OutsideError:
     line = _line(text)
     for pattern, sentence in SET_UP:
         if found := re.search(pattern, text):
-            return Refusal(f"could not {what}: {sentence.format(*found.groups(), line=line)}")
+            told = [" ".join((group or "").split()).rstrip(".") for group in found.groups()]
+            return Refusal(f"could not {what}: {sentence.format(*told, line=line)}")
     return OutsideError(f"the cluster could not {what}: {line}")
 
 

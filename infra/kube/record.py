@@ -34,7 +34,7 @@ class Record:
         content = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
         how = ("replace" if self._version else "create", "--filename=-", "--output=json")
         try:
-            told = self._kubectl.ask("remember what is deployed", *how, given=content, tries=1)
+            told = self._kubectl.ask("remember what is deployed", *how, given=content, again=False)
         except OutsideError as error:
             if any(sign in str(error) for sign in ("Conflict", "AlreadyExists", "NotFound")):
                 space = self._kubectl.namespace

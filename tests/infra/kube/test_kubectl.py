@@ -7,6 +7,13 @@ import pytest
 from infra.kube import kubectl
 from validation.script import OutsideError, Refusal
 
+KYVERNO = """Error from server: error when creating "STDIN": admission webhook "validate.kyverno" denied the request:
+
+resource g was blocked
+
+a: 'no team'
+"""
+
 
 @pytest.fixture
 def says(monkeypatch):
@@ -50,6 +57,15 @@ def says(monkeypatch):
             "Error from server (BadRequest): Deployment cannot be handled: strict decoding error: unknown",
             "the cluster refuses the overlay: Error from server",
         ),
+        (
+            "E1128 1 x.go:3] x\nUnable to connect to the server: getting credentials: exec: executable gke not found",
+            "KUBECONFIG has its credentials from the program gke, which is not installed",
+        ),
+        (  # a right is not what lacks
+            "Error from server (Forbidden): x: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no",
+            r"a policy of the cluster \(p\) refuses it: no$",
+        ),
+        (KYVERNO, r"a policy of the cluster \(validate\.kyverno\) refuses it: resource g was blocked a: 'no team'$"),
     ],
 )
 def test_what_is_set_up_wrongly_is_told_at_once(says, text, sentence):
@@ -68,6 +84,29 @@ def test_what_fails_outside_is_tried_three_times(says):
     ):
         kubectl.Kubectl("n").ask("list pods", "get", "pods")
     assert len(called) == 3
+
+
+def test_a_cluster_that_had_answered_is_waited_for(says, monkeypatch):
+    """An API server that restarts takes longer than three tries; who says no is asked no more often than before."""
+    asked = kubectl.Kubectl("n")
+    says("", 0)
+    asked.ask("list pods", "get", "pods")
+    refused = "The connection to the server 10.0.0.1:6443 was refused - did you specify the right host or port?"
+    called = says(refused)
+    monkeypatch.setattr(kubectl.time, "sleep", lambda _: len(called) < 20 or says("", 0))
+    asked.ask("list pods", "get", "pods")
+    assert 21 == len(called)
+    for text, seconds, again, tries in (
+        (refused, 0.0, True, 3),
+        (refused, 90.0, False, 1),
+        ('Error from server (NotFound): pods "p" not found', 90.0, True, 3),
+    ):
+        says(text)
+        called.clear()
+        monkeypatch.setattr(kubectl, "BACK_SECONDS", seconds)
+        with pytest.raises(OutsideError, match="the cluster could not list pods: "):
+            asked.ask("list pods", "get", "pods", again=again)
+        assert tries == len(called)
 
 
 def test_one_that_hangs_is_given_up(monkeypatch):
