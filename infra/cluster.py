@@ -88,6 +88,8 @@ class Cluster:
         if not pods.DIGEST.search(self.image):
             said = f"not {self.image}" if self.image else "and none is known of this version"
             raise Refusal(f"a cluster needs an image by its digest (--image REPOSITORY@sha256:...), {said}")
+        if (live := self._stable.deployment()) and (why := pods.halted(live)):
+            raise Refusal(f"the Deployment {self.overlay.name} would not take it: {why}")
         marks = {"bundle": bundle.digest, "version": str(bundle.version), "ledger": self.ledger, "model": self.model}
         self._next = self.overlay.dressed(self.image, {f"gatehouse.{name}": text for name, text in marks.items()})
         self._kubectl.apply(self._next, only_ask=True)  # what a switch would fail at is known before anything starts

@@ -13,20 +13,38 @@ DIGEST = re.compile(r"@(sha256:[0-9a-f]{64})")
 
 def complete(deployment: Object) -> bool:
     """Whether every pod is of the newest template, and available."""
-    status, wanted = deployment.get("status", {}), deployment["spec"].get("replicas", 1)
-    counts = [status.get(name, 0) for name in ("updatedReplicas", "replicas", "availableReplicas")]
-    return bool(status.get("observedGeneration", 0) >= deployment["metadata"]["generation"] and counts == [wanted] * 3)
+    return _seen(deployment) and counts(deployment) == (deployment["spec"].get("replicas", 1),) * 3
+
+
+def halted(deployment: Object) -> str | None:
+    """Say why a Deployment will have no new pods whatever it is told, and what ends that; None when it will."""
+    name = deployment["metadata"]["name"]
+    if deployment["spec"].get("paused"):
+        return f"somebody paused it; `kubectl rollout resume deployment/{name}` lets it go on"
+    if deployment["spec"].get("replicas", 1) == 0:  # an autoscaler lets it be, then
+        return f"somebody scaled it to nothing; `kubectl scale deployment/{name} --replicas=1` starts it"
+    return None
 
 
 def stuck(deployment: Object) -> str | None:
-    """Say why a Deployment makes no pods, or no progress; None while it does."""
+    """Say why a Deployment makes no pods, or no progress; None while it does. It may pass, see `lasting`."""
     for one in _conditions(deployment):
         failed = (one["type"], one["status"]) == ("ReplicaFailure", "True")
         late = (one["type"], one["status"]) == ("Progressing", "False")
-        seen = deployment.get("status", {}).get("observedGeneration", 0) >= deployment["metadata"]["generation"]
-        if seen and (failed or late):
+        if _seen(deployment) and (failed or late):
             return _plain(one.get("message") or one["reason"])
     return None
+
+
+def counts(deployment: Object) -> tuple[int, ...]:
+    """Return how many pods are of the newest template, how many there are, and how many of them are available."""
+    status = deployment.get("status", {})
+    return tuple(status.get(name, 0) for name in ("updatedReplicas", "replicas", "availableReplicas"))
+
+
+def lasting(why: str) -> bool:
+    """Whether waiting will not mend what `stuck` says: a rule forbids the pods. A quota counts those that leave too."""
+    return re.search("forbidden|denied the request", why) is not None and "exceeded quota" not in why
 
 
 def ready(pod: Object) -> bool:
@@ -107,6 +125,11 @@ def other_image(pod: Object, ordered: str) -> str | None:
 def _container(pod: Object) -> Object:
     found = pod.get("status", {}).get("containerStatuses", ())
     return next((dict(one) for one in found if one["name"] == CONTAINER), {})
+
+
+def _seen(deployment: Object) -> bool:
+    """Whether the cluster has looked at a Deployment as it is now."""
+    return bool(deployment.get("status", {}).get("observedGeneration", 0) >= deployment["metadata"]["generation"])
 
 
 def _conditions(one: Object) -> list[Object]:

@@ -10,6 +10,7 @@ from validation.script import OutsideError, Refusal
 
 START_SECONDS = 300.0  # until a container runs: a node is found, the image pulled
 ROLL_SECONDS = 1800.0  # of a rollout that goes on; one that does not is given up sooner, by the Deployment itself
+STUCK_SECONDS = 90.0  # without a pod more or less, until it counts: pods that leave use up a quota, webhooks come back
 LOOK_SECONDS = 0.5  # between two looks at the cluster
 LASTING = re.compile(  # what waiting will not mend; all else passes with the network, the registry or the node
     r"not found|(?:manifest|name)[ _]unknown|does not exist|denied|unauthorized|authorization failed|forbidden"
@@ -18,6 +19,22 @@ LASTING = re.compile(  # what waiting will not mend; all else passes with the ne
     r"|InvalidImageName|ErrImageNeverPull|runAsNonRoot|non-numeric",
     re.IGNORECASE,
 )
+
+
+class _Patience:
+    """How long a Deployment has been stuck: what is said of it may be over, or be about what it was told before."""
+
+    def __init__(self) -> None:
+        self._since = 0.0
+        self._counts: tuple[int, ...] = ()
+
+    def over(self, deployment: Object) -> str | None:
+        """Say why a Deployment is stuck, once it has been for long, or waiting will not mend it."""
+        why, counts = pods.stuck(deployment), pods.counts(deployment)
+        if why is None or counts != self._counts:
+            self._since, self._counts = time.monotonic(), counts
+        late = time.monotonic() - self._since >= STUCK_SECONDS
+        return why if why is not None and (late or pods.lasting(why)) else None
 
 
 class Track:
@@ -45,7 +62,7 @@ class Track:
 
         Raises Refusal for what the set-up lacks, OutsideError for what the cluster does.
         """
-        end = time.monotonic() + START_SECONDS
+        end, patience = time.monotonic() + START_SECONDS, _Patience()
         while True:
             found = self.pods()
             for pod in found:
@@ -56,7 +73,7 @@ class Track:
             told = [why for pod in found if (why := pods.hindrance(pod, events))]
             if lasting := [why for why in told if LASTING.search(why)]:
                 raise Refusal(f"the candidate cannot start: {lasting[0]}")
-            if not found and deployment and (why := pods.stuck(deployment)):
+            if not found and deployment and (why := patience.over(deployment)):
                 raise Refusal(f"the cluster makes no pod for the candidate: {why}")
             if time.monotonic() > end:
                 told += [why for pod in found if (why := pods.unscheduled(pod))]
@@ -66,14 +83,14 @@ class Track:
 
     def wait_for_rollout(self) -> str | None:
         """Wait until every pod is of the newest template and available; return why they are not, or None."""
-        end = time.monotonic() + ROLL_SECONDS
+        end, patience = time.monotonic() + ROLL_SECONDS, _Patience()
         while True:
             deployment = self.deployment()
             if deployment is None:
                 return f"somebody deleted the Deployment {self.name}"
             if pods.complete(deployment):
                 return None
-            if why := pods.stuck(deployment) or self._failing(deployment):
+            if why := pods.halted(deployment) or patience.over(deployment) or self._failing(deployment):
                 return f"the rollout of {self.name} goes no further: {why}"
             if time.monotonic() > end:
                 return f"the rollout of {self.name} did not end within {ROLL_SECONDS:g} s"

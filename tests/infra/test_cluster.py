@@ -9,7 +9,7 @@ import yaml
 
 from infra import machine, process
 from infra.baking.sides import OvertakenError
-from infra.kube import forwards
+from infra.kube import forwards, pods
 from infra.kube.kubectl import Kubectl
 from infra.kube.track import Track
 from tests.infra.kube.faked import STAGING
@@ -114,6 +114,43 @@ def test_a_switch_that_fails_is_taken_back(faked, make_bundle, ship):
     assert [(1, True), (1, True)] == faked.pods("stable")
     assert [] == faked.pods("canary")
     assert [1, None] == faked.record()
+
+
+def test_a_switch_waits_for_what_passes(faked, make_bundle, ship, monkeypatch):
+    """As a quota that counts pods on their way out, or what is still said of the rollout before; it is not undone."""
+    ship(make_bundle(1))
+    monkeypatch.setattr("infra.kube.track.STUCK_SECONDS", 60)
+    said = []
+    monkeypatch.setattr(pods, "stuck", lambda deployment: said.append(deployment) or "exceeded quota: pods=4")
+    ship(make_bundle(2))
+    assert said
+    assert [(2, True), (2, True)] == faked.pods("stable")
+
+
+def test_a_switch_waits_for_what_is_forbidden_not_at_all(faked, make_bundle, ship, monkeypatch):
+    """No time mends a rule."""
+    ship(make_bundle(1))
+    monkeypatch.setattr("infra.kube.track.STUCK_SECONDS", 600)
+    place = begun(faked, make_bundle(2))
+    faked.fault(no_pods='pods "g" is forbidden: violates PodSecurity "restricted:latest"')
+    assert 'goes no further: pods "g" is forbidden: violates PodSecurity' in place.switch(None)
+    faked.fault()
+    place.switch_back()
+    assert [(1, True), (1, True)] == faked.pods("stable")
+
+
+@pytest.mark.parametrize(("spec", "why"), [({"paused": True}, "paused it"), ({"replicas": 0}, "scaled it to nothing")])
+def test_a_deployment_that_somebody_halted_is_told_before_anything_starts(faked, make_bundle, ship, spec, why):
+    """A rollout would wait for half an hour, and the sentence would be about the version."""
+    ship(make_bundle(1))
+    halted, found = spec, Track.deployment
+    two = make_bundle(2)
+    place = faked.place(two)
+    place.settle()
+    place._stable.deployment = lambda: (one := found(place._stable)) | {"spec": one["spec"] | halted}
+    with pytest.raises(Refusal, match=f"the Deployment gatehouse would not take it: somebody {why}; `kubectl "):
+        place.start_candidate(two)
+    assert [] == faked.pods("canary")
 
 
 def test_the_canary_leaves_the_users_also_when_the_old_one_does_not_come_back(faked, make_bundle, ship, monkeypatch):

@@ -54,6 +54,36 @@ def test_a_deployment_that_is_stuck_says_why(condition, expected):
     assert pods.stuck(deployment(observed=2, **condition)) is None
 
 
+@pytest.mark.parametrize(
+    ("why", "expected"),
+    [
+        ('pods "g-1" is forbidden: exceeded quota: q, requested: pods=1, used: pods=4, limited: pods=4', False),
+        ("Internal error occurred: failed calling webhook: connection refused", False),
+        ('ReplicaSet "g-1" has timed out progressing', False),
+        ('pods "g-1" is forbidden: violates PodSecurity "restricted:latest"', True),
+        ('pods "g-1" is forbidden: maximum memory usage per Container is 512Mi, but limit is 1Gi', True),
+        ('admission webhook "w" denied the request: no team', True),
+    ],
+)
+def test_a_rule_that_forbids_pods_is_told_from_what_passes(why, expected):
+    """A quota counts the pods that drain, and what is said may be about an older template."""
+    assert expected == pods.lasting(why)
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ({"replicas": 2}, None),
+        ({}, None),
+        ({"replicas": 2, "paused": True}, "somebody paused it; `kubectl rollout resume deployment/g` lets it go on"),
+        ({"replicas": 0}, "somebody scaled it to nothing; `kubectl scale deployment/g --replicas=1` starts it"),
+    ],
+)
+def test_a_deployment_that_somebody_halted_says_how_to_go_on(spec, expected):
+    """No rollout of it would ever end."""
+    assert expected == pods.halted({"metadata": {"name": "g"}, "spec": spec})
+
+
 def test_a_pod_that_leaves_is_not_ready():
     """Its condition says so only later."""
     assert pods.ready(pod(ready="True"))
