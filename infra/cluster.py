@@ -16,7 +16,7 @@ from infra.kube.kubectl import Kubectl, Object
 from infra.kube.manifests import OURS, Overlay
 from infra.kube.standing import Standing
 from infra.kube.track import Track
-from validation.script import Refusal
+from validation.script import OutsideError, Refusal
 
 NOWHERE = "http://127.0.0.1:1"  # where nobody answers
 
@@ -43,7 +43,7 @@ class Cluster:
     def url(self) -> str:
         """Where one of the stable pods answers, past the edge; an address that never does where none is ready."""
         ready = self._stable.ready()
-        return self._forwards.to(ready[0]) if ready else NOWHERE
+        return self._forwards.sound(ready[0]) if ready else NOWHERE
 
     @property
     def stable(self) -> str:
@@ -110,7 +110,7 @@ class Cluster:
         """
         if self._before is not None:  # else there are no users yet
             if part:
-                self._canary.share(part)
+                self._canary.share(part, self._before)
             else:
                 self._canary.take_back(self._before)
         return self.metrics
@@ -123,6 +123,8 @@ class Cluster:
         """
         self._canary.must_be_own()
         stable, canary = self._stable.ready(), self._canary.ready()
+        if self._before is not None and not stable:  # as while a node is emptied: a look is missed, no more
+            raise OutsideError(f"no pod of {self.overlay.name} is ready")
         told = {pod: self._forwards.read(pod, "/metrics") for pod in (*stable, *canary)}
         return [told[pod] for pod in stable], [told[pod] for pod in canary]
 

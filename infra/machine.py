@@ -112,8 +112,9 @@ def _undoing(place: Place) -> Iterator[None]:
 
 def _old(place: Place, shelf: Path) -> Bundle | None:
     """Return the bundle that serves; None where nothing does, or its copy is gone, which is said."""
-    serves = serving(place.url)
-    if not serves:
+    if not (serves := serving(place.url)):
+        if place.stable:
+            log("infra.deploy: what serves does not answer now: the new one is judged alone")
         return None
     try:
         found = bundles.read(shelf / serves[:12])

@@ -65,7 +65,8 @@ class Canary(Track):
             return f"somebody deleted its pod {self._pod}"
         why = pods.ended(pod)
         if why is None:
-            self._forwards.to(self._pod)
+            way = self._forwards.sound if pods.ready(pod) else self._forwards.to
+            way(self._pod)
         return why
 
     def log(self) -> list[str]:
@@ -80,10 +81,11 @@ class Canary(Track):
         except (OutsideError, Refusal) as error:  # it is shown beside a failure, and must not take its place
             return [str(error)]
 
-    def share(self, part: float) -> None:
+    def share(self, part: float, live: list[Object]) -> None:
         """Hand it this part of the users' requests, by as many pods as are about that part of all.
 
-        Raises OutsideError when they do not come up, OvertakenError.
+        By the weights of the route that is `live`: what another one says is for nobody before it is proven. Raises
+        OutsideError when the pods do not come up, OvertakenError.
         """
         self.must_be_own()
         beside = sum(map(pods.ready, self._stable.pods()))
@@ -91,7 +93,7 @@ class Canary(Track):
         self._kubectl.apply([manifests.canary_of(self._objects, count, self._mark)])
         if why := self.wait_for_rollout():
             raise OutsideError(f"the canary cannot get its share: {why}")
-        if self._weigh(self._objects, part):
+        if self._weigh(live, part):
             log(f"infra.deploy: share: {part:.0%} of the requests, by weight")
         else:
             self._label(f"{SERVES}={USERS}")
@@ -121,6 +123,8 @@ class Canary(Track):
         """Take it away, if there is one: first from the users. Raises OutsideError when its pods stay."""
         self._mark = ""
         if self.deployment() is None:
+            if self._is_weighed(live):  # somebody else deleted it, and its part of the requests leads nowhere
+                self.take_back(live)
             return
         self.take_back(live)
         self._kubectl.delete("Deployment.v1.apps", self.name)
@@ -132,6 +136,12 @@ class Canary(Track):
         if route is not None:
             self._kubectl.apply([route])
         return route is not None
+
+    def _is_weighed(self, live: list[Object]) -> bool:
+        """Whether the route has a weight for it."""
+        route = manifests.weighed(live, self._stable.name, 0)
+        found = route and self._kubectl.find(manifests.kind(route), _name(route))
+        return bool(found and manifests.weight_of(found, self.name))
 
     def _label(self, label: str) -> None:
         self._kubectl.ask("label pods", "label", "pods", f"--selector={self.labels}", label, "--overwrite")

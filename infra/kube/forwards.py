@@ -1,7 +1,8 @@
 """Ways to single pods, by `kubectl port-forward`: past every edge and Service, on 127.0.0.1 of this machine.
 
 A killed deployment leaves its forwards running, so each is on a leash that the next one finds (see infra/process.py).
-kubectl ends one when nobody listens in the pod, as at its start; it is opened anew then, at the same address.
+kubectl ends one when nobody listens in the pod, as at its start; it is opened anew then, at the same address. One whose
+connection to the cluster has died without a word stays, and nothing comes back on it.
 """
 
 import atexit
@@ -23,6 +24,7 @@ TRIES = 3  # of a pod that does not let it
 SECONDS = 20.0  # until a way is open
 PATIENCE = 5.0  # for a process that was told to end
 READ_SECONDS = 5.0  # for one answer
+PROBE_SECONDS = 2.0  # for one that takes no work
 OPEN = "Forwarding from"  # what kubectl says once it listens
 
 
@@ -50,9 +52,26 @@ class Forwards:
             self._open(pod, leash)
         return address
 
+    def sound(self, pod: str) -> str:
+        """Return the address that answers for a pod that is ready; a way on which nothing comes back is opened anew."""
+        address = self.to(pod)
+        try:
+            httpx.get(f"{address}/readyz", timeout=PROBE_SECONDS, trust_env=False)
+        except httpx.TransportError:
+            self._close(self._leash(pod))
+            return self.to(pod)
+        return address
+
     def read(self, pod: str, path: str) -> str:
-        """Return what a pod answers to GET. Raises httpx.HTTPError, or Refusal when it wants another credential."""
-        answer = httpx.get(self.to(pod) + path, headers=credential(), timeout=READ_SECONDS, trust_env=False)
+        """Return what a pod answers to GET; where nothing comes back, the next one has a new way.
+
+        Raises httpx.HTTPError, or Refusal when it wants another credential.
+        """
+        try:
+            answer = httpx.get(self.to(pod) + path, headers=credential(), timeout=READ_SECONDS, trust_env=False)
+        except httpx.TransportError:
+            self._close(self._leash(pod))
+            raise
         if answer.status_code in (401, 403):
             raise Refusal(f"{path} of pod {pod} answers {answer.status_code}: SERVICE_KEY needs a key for that")
         return answer.raise_for_status().text

@@ -29,7 +29,10 @@ class Overlay:
         if any(one["kind"] == "Secret" for one in self.objects):
             raise Refusal(f"{folder} holds a Secret; make it in the cluster, and let the overlay name it only")
         found = [one for one in self.objects if one["kind"] == "Deployment"]
-        if len(found) != 1 or not _containers(found[0]):
+        if len(found) > 1:
+            names = " and ".join(sorted(str(one["metadata"]["name"]) for one in found))
+            raise Refusal(f"{folder} has {len(found)} Deployments, {names}, and one is deployed: leave the others out")
+        if not found or not _containers(found[0]):
             raise Refusal(
                 f"{folder} has no Deployment with a container named {CONTAINER}: where Argo, Knative or KServe brings"
                 " the service up, the manifests are theirs to apply"
@@ -106,11 +109,16 @@ def canary_of(objects: Iterable[Object], replicas: int, run: str) -> Object:
 def weighed(objects: Iterable[Object], name: str, part: float) -> Object | None:
     """Return the route with the canary's part of the weights, a hundredth at least; None where there is no route."""
     route = next((copy.deepcopy(one) for one in objects if one["kind"] == "HTTPRoute"), None)
-    for backend in [one for rule in route["spec"]["rules"] for one in rule.get("backendRefs", ())] if route else ():
+    for backend in _backends(route) if route else ():
         canary = max(1, round(100 * part)) if part else 0
         if backend["name"] in (f"{name}-canary", f"{name}-stable"):
             backend["weight"] = canary if backend["name"].endswith("-canary") else 100 - canary
     return route
+
+
+def weight_of(route: Object, service: str) -> int:
+    """Return the largest weight that a route has for a Service."""
+    return max((int(one.get("weight", 1)) for one in _backends(route) if one["name"] == service), default=0)
 
 
 def image_of(deployment: Object) -> str:
@@ -137,6 +145,10 @@ def kind(one: Object) -> str:
 def needed(objects: Iterable[Object]) -> list[Object]:
     """Return what a pod needs before it starts."""
     return [one for one in objects if one["kind"] in NEEDED]
+
+
+def _backends(route: Object) -> list[Object]:
+    return [one for rule in route["spec"].get("rules", ()) for one in rule.get("backendRefs", ())]
 
 
 def _containers(deployment: Object) -> list[Object]:

@@ -1,11 +1,14 @@
 """Ways to pods: opened once, opened anew at the same address, and never left behind."""
 
 import fcntl
+import os
+import signal
 
 import httpx
 import pytest
 
 from infra import process
+from infra.kube import forwards
 from infra.kube.forwards import Forwards
 from infra.kube.kubectl import Kubectl
 from tests.serves import serves
@@ -42,6 +45,32 @@ def test_a_way_that_ended_is_opened_anew_at_the_same_address(pod, ways, tmp_path
     process.stop(tmp_path / f"home/forward-{pod}.leash", 5)
     assert url == ways.to(pod)
     assert answers(url)
+
+
+@pytest.mark.parametrize("hangs", [True, False])
+def test_a_way_on_which_nothing_comes_back_is_opened_anew(pod, ways, tmp_path, monkeypatch, hangs):
+    """Its process lives, its connection to the cluster does not: at the same address; one that answers stays."""
+    monkeypatch.setattr(forwards, "PROBE_SECONDS", 0.5)
+    monkeypatch.setattr(forwards, "PATIENCE", 0.5)
+    url, leash = ways.sound(pod), tmp_path / f"home/forward-{pod}.leash"
+    before = process.alive(leash)
+    if hangs:
+        os.kill(before, signal.SIGSTOP)
+    assert url == ways.sound(pod)
+    assert answers(url)
+    assert hangs == (before != process.alive(leash))
+
+
+def test_counts_that_do_not_come_back_have_a_new_way_the_next_time(pod, ways, tmp_path, monkeypatch):
+    """Else three looks in a row would be missed, and the version undone for its tunnel."""
+    monkeypatch.setattr(forwards, "READ_SECONDS", 1.0)
+    monkeypatch.setattr(forwards, "PATIENCE", 0.5)
+    assert ways.read(pod, "/metrics")
+    os.kill(process.alive(tmp_path / f"home/forward-{pod}.leash"), signal.SIGSTOP)
+    with pytest.raises(httpx.TransportError):
+        ways.read(pod, "/metrics")
+    monkeypatch.setattr(forwards, "READ_SECONDS", 5.0)
+    assert ways.read(pod, "/metrics")
 
 
 def test_a_way_that_another_run_left_is_not_taken_for_ours(pod, ways, tmp_path):
