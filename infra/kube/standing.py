@@ -32,9 +32,13 @@ class Standing:
             )
         if coming is None:
             return
-        if begun:
+        if self.record.undone:
+            why: str | None = "that was under way"
+        elif begun:
             self._kubectl.apply(coming)  # some of it may be missing still
-        why = self._stable.wait_for_rollout() if begun else "it had not begun"
+            why = self._stable.wait_for_rollout()
+        else:
+            why = "it had not begun"
         if why is None:
             log("infra.deploy: the switch that a killed run left is finished")
             self.record.write(coming, None)
@@ -56,7 +60,7 @@ class Standing:
         if before is None:
             self.remove()
             return
-        self.record.write(before, self.record.next or self.record.live)
+        self.record.write(before, self.record.next or self.record.live, undone=True)
         self._kubectl.apply(before)
         if why := self._stable.wait_for_rollout():
             raise OutsideError(f"the old version does not come back by itself: {why}")
@@ -83,8 +87,13 @@ class Standing:
 
     def _read(self) -> None:
         self.record.read()
-        known = [*(self.record.live or []), *(self.record.next or [])]
-        self._kinds |= {manifests.kind(one) for one in known}  # also those that the overlay does without by now
+        known = {manifests.kind(one) for one in [*(self.record.live or []), *(self.record.next or [])]} - self._kinds
+        if known:  # the overlay does without these by now, and the cluster may as well
+            groups = {version.rpartition("/")[0] for version in self._kubectl.versions()}
+            if gone := {kind for kind in known if kind.partition(".")[2] not in groups}:
+                log(f"infra.deploy: the cluster no longer knows {' and '.join(sorted(gone))}, which was live")
+                self.record.leave_out(gone)
+            self._kinds |= known - gone
 
     def _owned(self) -> list[Object]:
         return self._kubectl.list(",".join(sorted(self._kinds)), OURS)

@@ -1,5 +1,6 @@
 """Deployments to a cluster behind a fake kubectl: the same promises, and what the cluster itself gets wrong."""
 
+import itertools
 import json
 import shutil
 
@@ -248,6 +249,109 @@ def marked(faked):
     return faked.objects["Deployment/gatehouse"]["metadata"]["annotations"]["gatehouse.version"]
 
 
+def test_an_undo_cut_short_is_completed(faked, make_bundle, ship, monkeypatch):
+    """What was being taken back is not finished by the next run, though all its pods are there."""
+    ship(make_bundle(1))
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(machine, "_confirm", lambda *_: patch.setattr(Kubectl, "apply", interrupt) or interrupt())
+        with pytest.raises(KeyboardInterrupt):
+            ship(make_bundle(2))
+    assert [(2, True), (2, True)] == faked.pods("stable")
+    assert [1, 2] == faked.record()
+    faked.place().settle()
+    assert [(1, True), (1, True)] == faked.pods("stable")
+    assert [1, None] == faked.record()
+
+
+def losing(monkeypatch, nth, done, times=1):
+    """Lose the answer of one write of the record, or of several; `done` tells whether it is written all the same."""
+    ask, count = Kubectl.ask, itertools.count(1)
+
+    def lost(asked, what, *arguments, **more):
+        if what.startswith("remember") and nth <= next(count) < nth + times:
+            if done:
+                ask(asked, what, *arguments, **more)
+            raise OutsideError("the cluster could not remember what is deployed: unexpected EOF")
+        return ask(asked, what, *arguments, **more)
+
+    monkeypatch.setattr(Kubectl, "ask", lost)
+
+
+@pytest.mark.parametrize("done", [True, False])
+@pytest.mark.parametrize("nth", [1, 2])
+def test_a_record_whose_answer_is_lost_undoes_nothing(faked, make_bundle, ship, monkeypatch, nth, done):
+    """It is looked at, and written again where it is as it was: before the pods are replaced, and after it."""
+    ship(make_bundle(1))
+    losing(monkeypatch, nth, done)
+    ship(make_bundle(2))
+    assert [(2, True), (2, True)] == faked.pods("stable")
+    assert [2, None] == faked.record()
+
+
+def test_a_record_that_cannot_be_written_is_given_up(faked, make_bundle, ship, monkeypatch):
+    """After three tries, and nothing is switched."""
+    ship(make_bundle(1))
+    losing(monkeypatch, 1, done=False, times=3)
+    with pytest.raises(OutsideError, match="could not remember what is deployed: unexpected EOF"):
+        ship(make_bundle(2))
+    assert [(1, True), (1, True)] == faked.pods("stable")
+    assert [1, None] == faked.record()
+
+
+def test_a_bad_canary_is_taken_away_when_the_api_server_is_back(faked, make_bundle, ship, monkeypatch):
+    """It restarts while the canary is to be undone: users would have it until somebody deploys again."""
+    ship(make_bundle(1))
+    place = begun(faked, make_bundle(2))
+    place.share(0.3)
+    monkeypatch.setattr("infra.kube.kubectl.time.sleep", lambda _: None)
+    faked.fault(down=["The connection to the server 10.0.0.1:6443 was refused - did you specify the right host?"] * 10)
+    with pytest.raises(machine.CandidateError, match="bake: undo"), machine._undoing(place):
+        raise machine.CandidateError("bake: undo")
+    assert [] == faked.pods("canary")
+
+
+@pytest.mark.parametrize("text", ["[{", "[]", "null", '[{"kind": "Service"}]'])
+def test_a_record_that_somebody_spoiled_is_as_good_as_none(faked, make_bundle, ship, text):
+    """Nothing is touched, the sentence says what to do, and taking everything down still works."""
+    ship(make_bundle(1))
+    with faked.changing() as state:
+        state["objects"]["ConfigMap/gatehouse-record"]["data"]["live"] = text
+    before = faked.objects
+    with pytest.raises(Refusal, match="lacks or does not know it: restore it, or take everything down"):
+        faked.place().settle()
+    assert set(before) == set(faked.objects)
+    assert faked.place().remove()
+    assert {} == faked.objects
+
+
+def test_stable_pods_that_are_gone_for_a_moment_are_a_look_that_is_missed(faked, make_bundle, ship, monkeypatch):
+    """A node is emptied, and the only pod starts elsewhere: nothing of it is the canary's fault."""
+    ship(make_bundle(1))
+    place = begun(faked, make_bundle(2))
+    metrics = place.share(0.3)
+    with monkeypatch.context() as patch:
+        patch.setattr(place._stable, "ready", list)
+        with pytest.raises(OutsideError, match="no pod of gatehouse is ready"):
+            metrics()
+    stable, canary = metrics()
+    assert (2, 1) == (len(stable), len(canary))
+
+
+def test_who_is_judged_alone_though_something_serves_is_told_so(faked, make_bundle, ship, monkeypatch, capsys):
+    """The old one is there and does not answer; where nothing serves there is nothing to tell."""
+    place = faked.place()
+    assert machine._old(place, faked.folder / "home/bundles") is None
+    assert "" == capsys.readouterr().err
+    ship(make_bundle(1))
+    monkeypatch.setattr(machine, "serving", lambda _: "")
+    assert machine._old(place, faked.folder / "home/bundles") is None
+    assert "what serves does not answer now: the new one is judged alone" in capsys.readouterr().err
+
+
 def test_a_first_switch_cut_short_that_cannot_be_finished_leaves_nothing(faked, make_bundle, trial, apart, monkeypatch):
     """There is no old one to bring back."""
     one = make_bundle(1, never_rolls="stable")
@@ -374,6 +478,67 @@ def test_a_route_shares_by_weight(faked, make_bundle, ship, gateway):
     assert [(2, False)] == faked.pods("canary")
     place.remove_candidate()
     assert [100, 0] == weights(faked)
+
+
+def test_another_route_is_for_nobody_before_the_new_one_is_proven(faked, make_bundle, ship, gateway):
+    """The canary's part is a weight of the route that is live; with the switch comes the one of the new overlay."""
+    ship(make_bundle(1), overlay=gateway)
+    file = gateway.parents[1] / "components/gateway/route.yaml"
+    file.write_text(file.read_text().replace("gatehouse.example.org", "other.example.org"))
+    two = make_bundle(2)
+    place = faked.place(two, overlay=gateway)
+    place.settle()
+    place.start_candidate(two)
+    place.share(0.1)
+    assert ["gatehouse.example.org"] == faked.objects["HTTPRoute/gatehouse"]["spec"]["hostnames"]
+    assert [90, 10] == weights(faked)
+    assert place.switch(two) is None
+    assert ["other.example.org"] == faked.objects["HTTPRoute/gatehouse"]["spec"]["hostnames"]
+    assert [100, 0] == weights(faked)
+
+
+@pytest.mark.parametrize("killed", [True, False])
+def test_a_route_leads_to_no_canary_that_somebody_deleted(faked, make_bundle, ship, gateway, killed):
+    """Its part of the requests would have no pod to go to; the run itself takes it back, or the next one."""
+    ship(make_bundle(1), overlay=gateway)
+    two = make_bundle(2)
+    place = faked.place(two, overlay=gateway)
+    place.settle()
+    place.start_candidate(two)
+    place.share(0.1)
+    with faked.changing() as state:
+        del state["objects"]["Deployment/gatehouse-canary"]
+    if killed:
+        faked.place(overlay=gateway).settle()
+    else:
+        place.switch_back()
+        place.remove_candidate()
+    assert [100, 0] == weights(faked)
+    before = [call for call in faked.calls if call[0] == "apply"]
+    faked.place(overlay=gateway).settle()
+    assert before == [call for call in faked.calls if call[0] == "apply"]
+
+
+def test_a_kind_that_left_the_cluster_blocks_nobody(faked, make_bundle, ship, gateway, capsys):
+    """The record has a route, the overlay does without it by now, and the cluster knows no routes any more."""
+    ship(make_bundle(1), overlay=gateway)
+    with faked.changing() as state:
+        for name in ("HTTPRoute/gatehouse", "Gateway/gatehouse"):
+            del state["objects"][name]
+    faked.fault(no_gateways=True)
+    with pytest.raises(Refusal, match=r"knows no HTTPRoute of gateway.networking.k8s.io: leave it out of the overlay"):
+        faked.place(overlay=gateway).settle()
+    file = gateway / "kustomization.yaml"
+    file.write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | {"components": []}))
+    with pytest.raises(machine.CandidateError):
+        ship(make_bundle(2, never_rolls="stable"), overlay=gateway)
+    assert [(1, True), (1, True)] == faked.pods("stable")
+    told = (
+        "the cluster no longer knows Gateway.gateway.networking.k8s.io and HTTPRoute.gateway.networking.k8s.io, which"
+    )
+    assert told in capsys.readouterr().err
+    ship(make_bundle(3), overlay=gateway)
+    assert [3, None] == faked.record()
 
 
 def test_a_changed_overlay_is_a_deployment_of_the_same_bundle(faked, make_bundle, ship, gateway, capsys):
@@ -813,6 +978,11 @@ def test_an_overlay_with_a_secret_or_without_a_deployment_is_refused(faked, tmp_
     text = STAGING.joinpath("kustomization.yaml").read_text()
     file.write_text(f"{text}\nsecretGenerator: [{{ name: s, literals: [a=b] }}]\n")
     with pytest.raises(Refusal, match="holds a Secret; make it in the cluster"):
+        faked.place(overlay=file.parent)
+    other = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "cache"}, "spec": {}}
+    file.with_name("cache.yaml").write_text(yaml.safe_dump(other))
+    file.write_text(text.replace("[../../base]", "[../../base, cache.yaml]"))
+    with pytest.raises(Refusal, match="has 2 Deployments, cache and gatehouse, and one is deployed: leave the others"):
         faked.place(overlay=file.parent)
     file.write_text(yaml.safe_dump({"resources": ["../../base"], "components": ["../../components/knative"]}))
     with pytest.raises(Refusal, match="no Deployment with a container named service: where Argo, Knative or KServe"):

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from infra import machine, process
+from infra.kube import track
 from infra.kube.track import Track
 from tests.infra.cluster.conftest import STABLE
 from tests.infra.cluster.real import SPACE
@@ -149,8 +150,28 @@ def no_room(cluster):
     cluster.ask("delete", "resourcequota", "pods", f"--namespace={SPACE}", "--ignore-not-found")
 
 
+def test_a_switch_waits_for_the_room_of_pods_that_leave(cluster, deployed, clock, no_room, monkeypatch):
+    """A quota of what a rollout needs counts a pod until it has drained, and is used up for these seconds."""
+    two = deployed.bundle(2)
+    cluster.publish(two)
+    users = cluster.users()
+    monkeypatch.setattr(
+        machine, "_finish", lambda place, kept, finish=machine._finish: (no_room(4), finish(place, kept))
+    )
+    with clock() as took:
+        deployed.bring(two)
+    time.sleep(1)
+    answers, failures = users.leave()
+    deployed.figure("switch in a quota without a pod to spare", "live", answers, failures, took.seconds)
+    assert {} == failures
+    assert [("stable", "2")] * 2 == cluster.pods()
+    said = cluster.ask("get", "events", f"--namespace={SPACE}", "--field-selector=reason=FailedCreate", "--output=json")
+    assert "exceeded quota: pods" in said
+
+
 def test_a_switch_that_the_cluster_does_not_finish_is_taken_back(cluster, deployed, clock, no_room, monkeypatch):
     """The new one was proven, and there is no room to replace a pod."""
+    monkeypatch.setattr(track, "STUCK_SECONDS", 20.0)
     two = deployed.bundle(2)
     cluster.publish(two)
     users = cluster.users()

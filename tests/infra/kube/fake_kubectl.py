@@ -19,6 +19,7 @@ STATE = pathlib.Path(os.environ["FAKE_CLUSTER"])
 FAKE_SERVICE = pathlib.Path(__file__).parents[1] / "fake_service.py"
 USERS = {"gatehouse.serves": "users"}
 SERVED = ("apps/v1", "autoscaling/v2", "networking.k8s.io/v1", "policy/v1", "rbac.authorization.k8s.io/v1", "v1")
+GATEWAY = "gateway.networking.k8s.io"
 
 
 def fail(reason, message):
@@ -168,9 +169,12 @@ def answer(state, verb, plain, flags):
     if (verb, *plain) == ("config", "view"):
         return json.dumps({"users": [{"user": {"token": "token-of-the-administrator"}}]})
     if verb == "api-versions":
-        return "\n".join(one for one in SERVED if one != faults.get("lacks"))
+        served = (*SERVED, *(() if faults.get("no gateways") else (f"{GATEWAY}/v1",)))
+        return "\n".join(one for one in served if one != faults.get("lacks"))
     if verb == "get":
         roll(state)
+        if faults.get("no gateways") and GATEWAY in plain[0]:
+            sys.exit(f'error: the server doesn\'t have a resource type "HTTPRoute" in group "{GATEWAY}"')
         return get(state, *plain, selector=flags.get("selector", ""))
     if verb in ("apply", "create", "replace"):
         given = json.load(sys.stdin)
