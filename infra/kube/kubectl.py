@@ -28,6 +28,7 @@ AWAY = re.compile(  # that of which a cluster recovers by itself, its webhooks i
     r"|request timed out|Client\.Timeout|server is shutting down|context deadline exceeded",
     re.IGNORECASE,
 )
+DENIED = re.compile(r"Unauthorized|must be logged in|cannot \w+ resource")  # also by one that starts, for a moment
 MANAGER = "gatehouse"  # of the fields that we apply
 SET_UP = (  # what is no failure of the cluster, and what to do about it
     (r"localhost:8080", "no cluster is named; set KUBECONFIG, and KUBE_CONTEXT where it has several"),
@@ -115,8 +116,9 @@ class Kubectl:
                 self._answered = True
                 return done.stdout
             error, tries = failure(what, done.stderr), tries - 1
-            comes_back = self._answered and AWAY.search(done.stderr) and time.monotonic() < end
-            if isinstance(error, Refusal) or not (tries > 0 or (again and comes_back)):
+            lasts = isinstance(error, Refusal) and not (self._answered and DENIED.search(done.stderr))
+            comes_back = again and self._answered and AWAY.search(done.stderr) and time.monotonic() < end
+            if lasts or not (tries > 0 or comes_back):
                 raise error
             time.sleep(1)
 

@@ -7,6 +7,7 @@ import pytest
 from infra.kube import kubectl
 from validation.script import OutsideError, Refusal
 
+FORBIDDEN = 'Error from server (Forbidden): pods is forbidden: User "u" cannot list resource "pods" in API group ""'
 KYVERNO = """Error from server: error when creating "STDIN": admission webhook "validate.kyverno" denied the request:
 
 resource g was blocked
@@ -107,6 +108,21 @@ def test_a_cluster_that_had_answered_is_waited_for(says, monkeypatch):
         with pytest.raises(OutsideError, match="the cluster could not list pods: "):
             asked.ask("list pods", "get", "pods", again=again)
         assert tries == len(called)
+
+
+@pytest.mark.parametrize("text", ["error: You must be logged in to the server (Unauthorized)", FORBIDDEN])
+@pytest.mark.parametrize("answered", [True, False])
+def test_credentials_that_were_good_are_tried_again(says, text, answered):
+    """An API server that starts does not know its roles yet; those that were never good are told at once."""
+    asked = kubectl.Kubectl("n")
+    called = says("", 0)
+    if answered:
+        asked.ask("list pods", "get", "pods")
+    called.clear()
+    says(text)
+    with pytest.raises(Refusal, match=r"does not know the credentials|does not allow it"):
+        asked.ask("list pods", "get", "pods")
+    assert (3 if answered else 1) == len(called)
 
 
 def test_one_that_hangs_is_given_up(monkeypatch):
