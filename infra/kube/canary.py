@@ -132,16 +132,16 @@ class Canary(Track):
             raise OutsideError(f"the pods of {self.name} do not leave; see `kubectl get events`")
 
     def _weigh(self, objects: list[Object], part: float) -> bool:
-        route = manifests.weighed(objects, self._stable.name, part)
-        if route is not None:
-            self._kubectl.apply([route])
-        return route is not None
+        routes = manifests.weighed(objects, self._stable.name, part)
+        if routes:
+            self._kubectl.apply(routes)
+        return bool(routes)
 
     def _is_weighed(self, live: list[Object]) -> bool:
-        """Whether the route has a weight for it."""
-        route = manifests.weighed(live, self._stable.name, 0)
-        found = route and self._kubectl.find(manifests.kind(route), _name(route))
-        return bool(found and manifests.weight_of(found, self.name))
+        """Whether a route has a weight for it."""
+        routes = manifests.weighed(live, self._stable.name, 0)
+        found = [self._kubectl.find(manifests.kind(route), _name(route)) for route in routes]
+        return any(manifests.weight_of(route, self.name) for route in found if route)
 
     def _label(self, label: str) -> None:
         self._kubectl.ask("label pods", "label", "pods", f"--selector={self.labels}", label, "--overwrite")

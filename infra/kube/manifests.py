@@ -106,14 +106,15 @@ def canary_of(objects: Iterable[Object], replicas: int, run: str) -> Object:
     return canary
 
 
-def weighed(objects: Iterable[Object], name: str, part: float) -> Object | None:
-    """Return the route with the canary's part of the weights, a hundredth at least; None where there is no route."""
-    route = next((copy.deepcopy(one) for one in objects if one["kind"] == "HTTPRoute"), None)
-    for backend in _backends(route) if route else ():
-        canary = max(1, round(100 * part)) if part else 0
-        if backend["name"] in (f"{name}-canary", f"{name}-stable"):
-            backend["weight"] = canary if backend["name"].endswith("-canary") else 100 - canary
-    return route
+def weighed(objects: Iterable[Object], name: str, part: float) -> list[Object]:
+    """Return the routes that lead to the canary's Service, its part of their weights changed, a hundredth at least."""
+    canary = max(1, round(100 * part)) if part else 0
+    weights = {f"{name}-canary": canary, f"{name}-stable": 100 - canary}
+    found = [copy.deepcopy(one) for one in objects if one["kind"] == "HTTPRoute"]
+    routes = [route for route in found if any(one["name"] == f"{name}-canary" for one in _backends(route))]
+    for backend in [one for route in routes for one in _backends(route) if one["name"] in weights]:
+        backend["weight"] = weights[backend["name"]]
+    return routes
 
 
 def weight_of(route: Object, service: str) -> int:

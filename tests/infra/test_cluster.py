@@ -480,6 +480,23 @@ def test_a_route_shares_by_weight(faked, make_bundle, ship, gateway):
     assert [100, 0] == weights(faked)
 
 
+def test_a_route_of_ones_own_is_no_reason_to_share_nothing(faked, make_bundle, ship, gateway):
+    """It leads to the Service of all pods that users ask: the canary's get the label, as without a route."""
+    file = gateway.parents[1] / "components/gateway/route.yaml"
+    content = yaml.safe_load(file.read_text())
+    content["spec"]["rules"] = [{"backendRefs": [{"name": "gatehouse", "port": 80}]}]
+    file.write_text(yaml.safe_dump(content))
+    ship(make_bundle(1), overlay=gateway)
+    two = make_bundle(2)
+    place = faked.place(two, overlay=gateway)
+    place.settle()
+    place.start_candidate(two)
+    place.share(0.1)
+    assert [(2, True)] == faked.pods("canary")
+    place.share(0)
+    assert [(2, False)] == faked.pods("canary")
+
+
 def test_another_route_is_for_nobody_before_the_new_one_is_proven(faked, make_bundle, ship, gateway):
     """The canary's part is a weight of the route that is live; with the switch comes the one of the new overlay."""
     ship(make_bundle(1), overlay=gateway)

@@ -63,14 +63,29 @@ def test_weights_add_up_to_a_hundred(part, expected):
     backends = [{"name": name, "weight": 50} for name in names]
     redirect = {"filters": [{"type": "RequestRedirect", "requestRedirect": {"scheme": "https"}}]}  # leads to no backend
     route = {"kind": "HTTPRoute", "spec": {"rules": [{"backendRefs": backends}, redirect]}}
-    made = manifests.weighed([route], "gatehouse", part)["spec"]["rules"][0]["backendRefs"]
+    (weighed,) = manifests.weighed([route], "gatehouse", part)
+    made = weighed["spec"]["rules"][0]["backendRefs"]
+    assert (expected[1], 50, 0) == tuple(manifests.weight_of(weighed, one) for one in (*names[1:], "nobody"))
     assert [*expected, 50] == [backend["weight"] for backend in made]
     assert [50, 50, 50] == [backend["weight"] for backend in backends]
 
 
 def test_without_a_route_nothing_is_weighed(overlay):
     """The share is then one of pods."""
-    assert manifests.weighed(overlay.objects, "gatehouse", 0.1) is None
+    assert [] == manifests.weighed(overlay.objects, "gatehouse", 0.1)
+
+
+def test_routes_that_lead_to_no_canary_are_left_alone():
+    """One from HTTP to HTTPS stands beside the service's; one of the user's own leads to the Service of all pods."""
+
+    def route(*names):
+        return {"kind": "HTTPRoute", "spec": {"rules": [{"backendRefs": [{"name": name} for name in names]}]}}
+
+    redirect, own = {"kind": "HTTPRoute", "spec": {"rules": [{"filters": []}]}}, route("gatehouse")
+    ours = route("gatehouse-stable", "gatehouse-canary")
+    assert [] == manifests.weighed([redirect, own], "gatehouse", 0.1)
+    weighed = manifests.weighed([redirect, own, ours, ours], "gatehouse", 0.1)
+    assert [10, 10] == [manifests.weight_of(one, "gatehouse-canary") for one in weighed]
 
 
 def test_what_a_pod_needs_is_little(overlay):
