@@ -14,7 +14,7 @@ from infra.kube.canary import Canary
 from infra.kube.forwards import Forwards
 from infra.kube.kubectl import Kubectl, Object
 from infra.kube.manifests import OURS, Overlay
-from infra.kube.standing import Standing
+from infra.kube.standing import AWAY, Standing
 from infra.kube.track import Track
 from validation.script import OutsideError, Refusal
 
@@ -150,10 +150,10 @@ class Cluster:
         return None
 
     def switch_back(self) -> None:
-        """Serve what was served when `settle` looked, or nothing when there was nothing."""
+        """Serve what was served when `settle` looked, or nothing when there was nothing. Raises OutsideError."""
         record = self._standing.record
-        if (record.live, record.next) != (self._before, None):
-            self._standing.bring_back(self._before)
+        if (record.live, record.next) != (self._before, None) and (why := self._standing.bring_back(self._before)):
+            raise OutsideError(f"{AWAY}: {why}")
 
     def remove(self) -> bool:
         """Take everything down; return whether there was anything. Raises Refusal where another service is there."""

@@ -5,7 +5,9 @@ from infra.kube.kubectl import Kubectl, Object
 from infra.kube.manifests import OURS, Overlay
 from infra.kube.record import Record
 from infra.kube.track import Track
-from validation.script import OutsideError, Refusal, log
+from validation.script import Refusal, log
+
+AWAY = "the old version does not come back by itself"
 
 
 class Standing:
@@ -17,7 +19,7 @@ class Standing:
         self._kinds = {manifests.kind(one) for one in overlay.objects}  # of all that may be ours
 
     def mend(self) -> None:
-        """Finish the switch that a killed run began, or undo it.
+        """Finish the switch that a killed run began, or undo it; an old version that stays away blocks nothing.
 
         Raises Refusal where something serves that the record does not know: what belongs to it nobody can say.
         """
@@ -35,8 +37,11 @@ class Standing:
         if self.record.undone:
             why: str | None = "that was under way"
         elif begun:
-            self._kubectl.apply(coming)  # some of it may be missing still
-            why = self._stable.wait_for_rollout()
+            try:
+                self._kubectl.apply(coming)  # some of it may be missing still
+                why = self._stable.wait_for_rollout()
+            except Refusal as refusal:
+                why = str(refusal)
         else:
             why = "it had not begun"
         if why is None:
@@ -44,7 +49,8 @@ class Standing:
             self.record.write(coming, None)
         else:
             log(f"infra.deploy: the switch that a killed run left is undone: {why}")
-            self.bring_back(self.record.live)
+            if why := self.bring_back(self.record.live):
+                log(f"infra.deploy: {AWAY}: {why}; the deployment goes on without it")
 
     def bring(self, before: list[Object] | None, coming: list[Object]) -> str | None:
         """Roll the stable Deployment to what comes, with all that goes with it; return why not if it could not."""
@@ -55,16 +61,17 @@ class Standing:
         self.record.write(coming, None)
         return None
 
-    def bring_back(self, before: list[Object] | None) -> None:
-        """Make what was live before live again; raises OutsideError when the cluster does not get there."""
+    def bring_back(self, before: list[Object] | None) -> str | None:
+        """Make what was live before live again; return why not when the cluster does not get there."""
         if before is None:
             self.remove()
-            return
+            return None
         self.record.write(before, self.record.next or self.record.live, undone=True)
         self._kubectl.apply(before)
         if why := self._stable.wait_for_rollout():
-            raise OutsideError(f"the old version does not come back by itself: {why}")
+            return why
         self.record.write(before, None)
+        return None
 
     def tidy(self) -> None:
         """Delete what belongs to nothing that is live or to be, but nothing where it is not known what is live."""

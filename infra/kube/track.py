@@ -10,7 +10,9 @@ from validation.script import OutsideError, Refusal
 
 START_SECONDS = 300.0  # until a container runs: a node is found, the image pulled
 ROLL_SECONDS = 1800.0  # of a rollout that goes on; one that does not is given up sooner, by the Deployment itself
-STUCK_SECONDS = 90.0  # without a pod more or less, until it counts: pods that leave use up a quota, webhooks come back
+# without a pod more or less, until it counts: pods that leave use up a quota, webhooks come back, and the cluster tries
+# to make a pod again after 41 and 82 seconds
+STUCK_SECONDS = 90.0
 LOOK_SECONDS = 0.5  # between two looks at the cluster
 LASTING = re.compile(  # what waiting will not mend; all else passes with the network, the registry or the node
     r"not found|(?:manifest|name)[ _]unknown|does not exist|denied|unauthorized|authorization failed|forbidden"

@@ -10,7 +10,7 @@ import yaml
 
 from infra import machine, process
 from infra.baking.sides import OvertakenError
-from infra.kube import forwards, pods
+from infra.kube import forwards, manifests, pods
 from infra.kube.kubectl import Kubectl
 from infra.kube.track import Track
 from tests.infra.kube.faked import STAGING
@@ -161,11 +161,11 @@ def test_the_canary_leaves_the_users_also_when_the_old_one_does_not_come_back(fa
     place = begun(faked, two)
     place.share(0.3)
 
-    def stays_away(_):
-        raise OutsideError("the old version does not come back by itself")
-
-    monkeypatch.setattr(place._standing, "bring_back", stays_away)
-    with pytest.raises(OutsideError, match="does not come back by itself") as told, machine._undoing(place):
+    monkeypatch.setattr(place._standing, "bring_back", lambda _: "its pods end")
+    with (
+        pytest.raises(OutsideError, match="does not come back by itself: its pods end") as told,
+        machine._undoing(place),
+    ):
         machine._finish(place, two)
     assert isinstance(told.value.__context__, machine.CandidateError)
     assert [] == faked.pods("canary")
@@ -262,6 +262,44 @@ def test_an_undo_cut_short_is_completed(faked, make_bundle, ship, monkeypatch):
             ship(make_bundle(2))
     assert [(2, True), (2, True)] == faked.pods("stable")
     assert [1, 2] == faked.record()
+    faked.place().settle()
+    assert [(1, True), (1, True)] == faked.pods("stable")
+    assert [1, None] == faked.record()
+
+
+def test_an_old_version_that_does_not_come_back_blocks_no_new_one(faked, make_bundle, ship, capsys):
+    """Its image may be gone: the next deployment says so, and the one after a bad one is the way out."""
+    one = make_bundle(1)
+    ship(one)
+    (one.folder / "service.json").write_text('{"never_ready": true}')
+    with pytest.raises(OutsideError, match=r"the old version does not come back by itself: .*progress"):
+        ship(make_bundle(2, never_rolls="stable"))
+    capsys.readouterr()
+    ship(make_bundle(3))
+    told = capsys.readouterr().err
+    assert "the switch that a killed run left is undone: that was under way" in told
+    assert "the old version does not come back by itself: the rollout of gatehouse goes no further" in told
+    assert [(3, True), (3, True)] == faked.pods("stable")
+    assert [3, None] == faked.record()
+
+
+def test_a_switch_that_the_cluster_refuses_by_now_is_undone(faked, make_bundle, ship, trial, apart, monkeypatch):
+    """A run was killed amid its switch, and a policy came meanwhile that takes an object of it no more."""
+    ship(make_bundle(1))
+    two = make_bundle(2)
+    with monkeypatch.context() as patch:
+        patch.setattr(Track, "wait_for_rollout", apart.hang)
+        place = faked.place(two)
+        child = apart.start(lambda: machine.bring(place, two, faked.folder / "home", trial) and 0)
+        apart.kill(child, lambda: marked(faked) == "2")
+    applied = Kubectl.apply
+
+    def refuse(asked, objects, *more, **others):
+        if manifests.marks_of(manifests.deployment_of(objects))["gatehouse.version"] == "2":
+            raise Refusal("a policy of the cluster (p) refuses it: no")
+        applied(asked, objects, *more, **others)
+
+    monkeypatch.setattr(Kubectl, "apply", refuse)
     faked.place().settle()
     assert [(1, True), (1, True)] == faked.pods("stable")
     assert [1, None] == faked.record()
