@@ -73,7 +73,6 @@ def deploy(sealed: Bundle, image: str, environment: str, record: bool, broken: b
         tried = trial.of_new(config, sealed)
         if unit.image:
             verified.must_be_published(unit.image, unit, book.lines())
-        approved.must_be_judged(environment, unit, config)
         approved.must_be(environment, unit, config.deploy)
         place = places.choose(home, image, environment)
         if record:
@@ -81,6 +80,7 @@ def deploy(sealed: Bundle, image: str, environment: str, record: bool, broken: b
 
         def brought() -> dict[str, Any]:
             lease.wait(broken)
+            approved.must_be_judged(environment, unit, config)
             place.settle()
             if noted.repair(place, environment):
                 noted.save(record)

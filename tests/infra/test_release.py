@@ -6,9 +6,13 @@ import subprocess
 
 import pytest
 
-from infra import approved, bundle, deploy, noted, release, target
+from infra import approved, bundle, deploy, lease, noted, release, target
+from infra.lease import Lease
+from infra.trial import Trial
 from tests import kept
 from tests.infra.fake_forge import REPOSITORY, FakeForge, serving
+from train import kept as kept_files
+from train import registry
 from train.travel import book, history
 from train.travel.ledger import DEPLOYMENT, PROMOTION, RELEASE, ROLLBACK, VERDICTS
 from validation import contract
@@ -145,7 +149,7 @@ def staged(store, make_bundle, monkeypatch):
         book.note(DEPLOYMENT, history.facts_of("staging", history.LIVE, unit))
         return unit
 
-    monkeypatch.setattr(release.following, "follow", lambda config: noted.registry.view(config))
+    monkeypatch.setattr(release.following, "follow", lambda config: registry.view(config))
     return make
 
 
@@ -288,7 +292,7 @@ def baked(staged, store, ways, monkeypatch):
     unit = staged(5)
     sealed = next(one for one in store.bundles if one.version == 5)
     store.kept(sealed).parent.mkdir(parents=True, exist_ok=True)
-    noted.kept.keep_bundle(store.versions[5], sealed.folder)
+    kept_files.keep_bundle(store.versions[5], sealed.folder)
     monkeypatch.setenv("DEPLOY_TARGET", "cluster")
     monkeypatch.setattr(deploy.verified, "must_be_published", lambda *_: None)
     return unit
@@ -338,6 +342,29 @@ def test_what_was_approved_before_another_became_champion_is_not_deployed(
     assert 0 == deploy.main(order)
     store.aliases["champion"] = 4
     assert 0 == deploy.main(order)  # it is what users have
+
+
+def test_another_that_became_champion_while_the_lease_was_waited_for_counts(
+    baked, store, supervised, monkeypatch, capsys
+) -> None:
+    """What was so when the job began is no more; the place is not even looked at."""
+    monkeypatch.setattr(approved, "must_be", lambda *_: None)
+    theirs = Lease("production", supervised.folder.parent, lambda: None)
+    held = theirs.facts(contract.load().deploy, 30.0, Trial(None, None))
+    supervised.folder.mkdir(exist_ok=True)
+    intent = book.note(DEPLOYMENT, history.facts_of("production", history.INTENT, baked) | held)
+
+    def pause():
+        book.note(DEPLOYMENT, history.facts_of("production", history.FAILED, baked, intent.id))
+        store.versions[4] = dataclasses.replace(store.versions[5], number=4, digest="f" * 64)
+        store.aliases["champion"] = 4
+
+    monkeypatch.setattr(lease, "pause", pause)
+    monkeypatch.setattr(supervised, "settle", lambda: pytest.fail("it was touched"))
+    assert deploy.main(["--environment", "production", "--from", "staging", "--model-version", "5"]) == 1
+    told = capsys.readouterr().err
+    assert "production is held by the deployment of line" in told
+    assert "plan: version 5 was judged against the champion none, and now it is ffffffffffff" in told
 
 
 def test_the_champion_follows_production_once_it_is_live(staged, unit) -> None:
