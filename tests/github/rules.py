@@ -35,7 +35,10 @@ NO_TARGET = {
 }
 LOGIN = re.compile(r"MLFLOW_TRACKING_(USERNAME|PASSWORD): \"?\$\{\{ secrets\.MLFLOW_TRACKING_\1 \}\}\"?")
 HELD = re.compile(r"^ +secrets:(?: \{ ,  \})?$", re.MULTILINE)  # the key that held the login, and nothing else
-SERVER = "  MLFLOW_TRACKING_URI: ${{ github.event_name != 'pull_request' && vars.MLFLOW_TRACKING_URI || '' }}"
+SERVER = (
+    "  MLFLOW_TRACKING_URI: ${{ github.event_name != 'pull_request' && github.event_name != 'merge_group'"
+    " && vars.MLFLOW_TRACKING_URI || '' }}"
+)
 DEPLOYERS = {"stage-5-deploy.yml", "production.yml", "rollback.yml"}  # what brings a unit to an environment
 WRITERS = {"claim.yml", "record.yml", "publish.yml", "promote.yml", *DEPLOYERS}  # what pushes to the branch
 RELEASER = "production.yml"  # what waits for an approval: a group of the whole file would let others wait as well
@@ -55,7 +58,11 @@ MAY_FOLLOW = {("contents", "read"), ("actions", "read"), ("pull-requests", "writ
 LOOKER = "doctor.yml"  # what tells of the place, by all that a job's token may see of it
 MAY_LOOK = {("contents", "read"), ("actions", "read"), ("packages", "read"), ("issues", "write")}
 MODES = {"reproduce"}  # flags that make a script do another thing: a job may have their word
-GATING = {"push", "pull_request"}  # events whose checks stand at a commit or proposal; a schedule gates nothing
+PROPOSALS = {"pull_request", "merge_group"}  # events whose runs judge what somebody proposes
+GATING = {"push", *PROPOSALS}  # events whose checks stand at a commit or proposal; a schedule gates nothing
+BASE = "${{ github.event.merge_group.base_sha || 'HEAD^1' }}"  # HEAD^1 is the base of a merge, and of no rebase
+HISTORY = "${{ github.event_name == 'merge_group' && 100 || 2 }}"  # commits that have to be there for it
+OF_PULL_REQUESTS = re.compile(r"github\.(?:event\.(?:pull_request|number)|base_ref|head_ref)\b")  # a queue has none
 PLATFORM_JOBS = {
     "branch",
     "approve",
@@ -165,13 +172,13 @@ def hands_no_pull_request_the_server(tree: Tree) -> Iterator[str]:
             continue
         if any(line != SERVER for line in re.findall(r"^ *MLFLOW_TRACKING_URI:.*", text, re.MULTILINE)):
             yield f"{path}: names the server to a pull request too"
-        if "pull_request" in tree.workflows.get(path.removeprefix(WORKFLOWS), {}).get("on", {}) and LOGIN.search(text):
+        if _proposed(tree.workflows.get(path.removeprefix(WORKFLOWS), {})) and LOGIN.search(text):
             yield f"{path}: hands a pull request the server's login"
         if SERVER in text and len(re.findall(rf"^  {LOGIN.pattern}$", text, re.MULTILINE)) != 2:
             yield f"{path}: names the server without its login"
     for name, job_id, job in tree.jobs():
         named = SERVER in tree.texts.get(f"{WORKFLOWS}{called(job)}", "")
-        if named and "pull_request" not in tree.workflows[name]["on"] and len(job.get("secrets", {})) != 2:
+        if named and not _proposed(tree.workflows[name]) and len(job.get("secrets", {})) != 2:
             yield f"{name}, {job_id}: does not hand on the server's login"
 
 
@@ -214,14 +221,36 @@ def asks_for_little(tree: Tree) -> Iterator[str]:
 
 @rule
 def writes_for_nobody_who_proposes(tree: Tree) -> Iterator[str]:
-    """A pull request's run calls no workflow that writes, and only a writer pushes the registry."""
+    """A proposal's run calls no workflow that writes, and only a writer pushes the registry."""
     for name, job_id, job in tree.jobs():
-        proposed = name in tree.entries and "pull_request" in tree.entries[name]["on"]
-        if proposed and called(job) in WRITERS:
+        if name in tree.entries and _proposed(tree.entries[name]) and called(job) in WRITERS:
             yield f"{name}, {job_id}: calls {called(job)}, which writes, for what somebody proposes"
         pushes = any(step.get("with", {}).get("mode") == "push" for step in job.get("steps", []))
         if pushes and name not in WRITERS:
             yield f"{name}, {job_id}: pushes the registry, and is no writer"
+
+
+@rule
+def judges_a_queue_as_a_proposal(tree: Tree) -> Iterator[str]:
+    """What a merge queue would merge is judged as a pull request is, against its own base, and as nothing of main's."""
+    for name, workflow in tree.entries.items():
+        events, proposed = set(workflow["on"]), _proposed(workflow)
+        if proposed and events != PROPOSALS:
+            yield f"{name}: runs for {', '.join(sorted(events))}; proposals are {' and '.join(sorted(PROPOSALS))}"
+        reached = {name, *(called(job) or name for job in workflow["jobs"].values())} if proposed else set()
+        for file in sorted(reached & set(tree.workflows)):
+            for found in OF_PULL_REQUESTS.findall(tree.texts[WORKFLOWS + file]):
+                yield f"{file}: {found} is empty in a merge queue"
+        for job_id, job in workflow["jobs"].items():
+            takes = called(job) in tree.workflows and _takes_base(tree.workflows[called(job) or ""])
+            if takes and job.get("with", {}).get("base-commit", "") != (BASE if proposed else ""):
+                yield f"{name}, {job_id}: hands over another base than the one that is judged against"
+    for name, job_id, job in tree.jobs():
+        for step in job.get("steps", []) if _takes_base(tree.workflows[name]) else ():
+            depth = step.get("with", {}).get("fetch-depth")
+            known = (depth, tree.workflows[name].get("env", {}).get("HISTORY")) == ("${{ env.HISTORY }}", HISTORY)
+            if "actions/checkout@" in step.get("uses", "") and not known:
+                yield f"{name}, {job_id}: checks out without the base's commit"
 
 
 @rule
@@ -288,7 +317,7 @@ def queues_where_it_must(tree: Tree) -> Iterator[str]:
         entry = entry and name not in {*tree.buttons, RELEASER}
         if entry != bool(group):
             yield f"{name}: {'an entry file groups its runs' if entry else 'a group of the caller would deadlock'}"
-        elif entry and not _waits(group, cancel="pull_request" in workflow["on"]):
+        elif entry and not _waits(group, cancel=_proposed(workflow)):
             yield f"{name}: a pull request cancels its predecessor, everything else queues"
     for name, job_id, job in tree.jobs():
         group = job.get("concurrency")
@@ -426,6 +455,14 @@ def judges_before_it_acts(tree: Tree) -> Iterator[str]:
             missing = {"tests", "data", "train", "gates", "image"} - _before(workflow["jobs"], job_id)
             if called(job) in (DEPLOYER, PUBLISHER) and missing:
                 yield f"{name}, {job_id}: does not wait for {', '.join(sorted(missing))}"
+
+
+def _proposed(workflow: Yaml) -> bool:
+    return bool(PROPOSALS & set(workflow.get("on", {})))
+
+
+def _takes_base(workflow: Yaml) -> bool:
+    return "base-commit" in ((workflow["on"].get("workflow_call") or {}).get("inputs") or {})
 
 
 def _granted(job: Yaml) -> dict[str, str]:

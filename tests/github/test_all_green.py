@@ -15,6 +15,7 @@ NEEDED = {
     "pull-request.yml": ["tests", "data", "train", "gates", "image"],
 }
 EVENTS = {"pipeline.yml": "push", "pull-request.yml": "pull_request"}
+STARTS = [*EVENTS.items(), ("pull-request.yml", "merge_group")]
 
 
 def idle(folder: Path, name: str, broken: str | None = None, skipped: str | None = None) -> Path:
@@ -34,10 +35,12 @@ def idle(folder: Path, name: str, broken: str | None = None, skipped: str | None
     return folder
 
 
-@pytest.mark.parametrize("name", NEEDED)
-def test_all_green_is_green_when_every_job_succeeded(name: str, tmp_path: Path, act: Callable[..., Run]) -> None:
-    """Branch protection lets a commit pass whose every job succeeded."""
-    run = act(idle(tmp_path / "checkout", name), name, EVENTS[name])
+@pytest.mark.parametrize(("name", "event"), STARTS)
+def test_all_green_is_green_when_every_job_succeeded(
+    name: str, event: str, tmp_path: Path, act: Callable[..., Run]
+) -> None:
+    """Branch protection, or a merge queue, lets a commit pass whose every job succeeded."""
+    run = act(idle(tmp_path / "checkout", name), name, event)
     assert (0, dict.fromkeys([*NEEDED[name], "all-green"], "success")) == (run.code, run.jobs)
 
 
@@ -48,8 +51,10 @@ def test_all_green_is_red_when_a_job_failed(name: str, job: str, tmp_path: Path,
     assert (1, "failure", "failure") == (run.code, run.jobs[job], run.jobs["all-green"])
 
 
-@pytest.mark.parametrize("name", NEEDED)
-def test_all_green_is_red_when_a_job_was_skipped(name: str, tmp_path: Path, act: Callable[..., Run]) -> None:
+@pytest.mark.parametrize(("name", "event"), STARTS)
+def test_all_green_is_red_when_a_job_was_skipped(
+    name: str, event: str, tmp_path: Path, act: Callable[..., Run]
+) -> None:
     """A job that did not run is no success."""
-    run = act(idle(tmp_path / "checkout", name, skipped="image"), name, EVENTS[name])
+    run = act(idle(tmp_path / "checkout", name, skipped="image"), name, event)
     assert (1, "skipped", "failure") == (run.code, run.jobs["image"], run.jobs["all-green"])

@@ -1,12 +1,14 @@
 """pull-request.yml, run under act: a proposal is judged up to an image that is thrown away, and leaves nothing live."""
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from infra.comment import text_of
-from tests.github.act import Run
+from tests.github.act import COMMIT, Run
 
 pytestmark = pytest.mark.act
 
@@ -60,3 +62,37 @@ def test_a_proposal_that_breaks_a_bound_is_red_and_says_so(checkout: Path, act: 
     assert sentence in text
     assert f"make {gate} MODEL_VERSION=1" in text
     assert "image/image" not in run.jobs or run.jobs["image/image"] == "skipped"
+
+
+PULL_REQUEST = ".github/workflows/pull-request.yml"
+ROWS = "Rows(at_least=40_000"
+
+
+def laid_on(checkout: Path, config: str) -> str:
+    """Commit a base with this config.py, two commits before what is judged, as a queue that rebases; return its id."""
+    proposed = (checkout / "config.py").read_text()
+    (checkout / "config.py").write_text(config)
+    for git in (["git", "init", "-qb", "main"], ["git", "add", "config.py"], COMMIT):
+        subprocess.run(git, cwd=checkout, check=True)
+    (checkout / "config.py").write_text(proposed)
+    return subprocess.check_output(["git", "rev-parse", "HEAD"], cwd=checkout, text=True).strip()
+
+
+@pytest.mark.parametrize("rows", ["40_001", "900_000"])
+def test_what_a_queue_would_merge_is_judged_against_the_queues_base(
+    checkout: Path, act: Callable[..., Run], rows: str
+) -> None:
+    """A bound of the base counts though its commit is no parent; where the data keep it too, All green comes."""
+    workflow = yaml.safe_load((checkout / PULL_REQUEST).read_text())
+    workflow["on"] = workflow.pop(True)  # YAML takes `on` for a truth value
+    for job_id in workflow["jobs"].keys() - {"data", "all-green"}:  # theirs is another test's matter
+        workflow["jobs"][job_id] = {"runs-on": "ubuntu-latest", "steps": [{"run": "true"}]}
+    (checkout / PULL_REQUEST).write_text(yaml.safe_dump(workflow))
+    config = (checkout / "config.py").read_text()
+    assert ROWS in config
+    base = laid_on(checkout, config.replace(ROWS, f"Rows(at_least={rows}"))
+    event = {"action": "checks_requested", "merge_group": {"base_sha": base, "base_ref": "refs/heads/main"}}
+    run = act(checkout, "pull-request.yml", "merge_group", event)
+    kept, green = rows == "40_001", run.jobs.get("all-green") == "success"
+    assert (0 if kept else 1, kept, kept) == (run.code, run.jobs["data/dataset"] == "success", green)
+    assert f"| {int(rows)} to 1000000 |" in run.summaries["data/dataset"]

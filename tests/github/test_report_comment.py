@@ -57,3 +57,10 @@ def test_the_report_of_a_run_becomes_a_comment(
     assert "income, version 1: every gate passed" in written["body"]
     assert {f"Bearer {TOKEN}"} == forge.tokens
     assert "income, version 1: every gate passed" in run.summaries["comment"]
+
+
+def test_a_queues_run_has_no_comment(checkout: Path, act: Callable[..., Run]) -> None:
+    """It is of no one pull request; its report stays in the summary of its own run."""
+    event = {"workflow_run": {"id": 5, "event": "merge_group", "conclusion": "success", "head_sha": SHA}}
+    run = act(checkout, "report-comment.yml", "workflow_run", event)
+    assert (0, []) == (run.code, [job for job, outcome in run.jobs.items() if outcome != "skipped"])

@@ -139,6 +139,12 @@ FLAWS: dict[str, list[tuple[str, str, str, str]]] = {
             "",
             "stage-2-train.yml: names the server to a pull request",
         ),
+        (
+            IMAGE,
+            r"github.event_name != 'merge_group' && ",
+            "",
+            "stage-4-image.yml: names the server to a pull request",
+        ),
         (TRAIN, r"  MLFLOW_TRACKING_PASSWORD: \$.*\n", "", "stage-2-train.yml: names the server without its login"),
         (PIPELINE, r"    secrets: .*\n", "", "pipeline.yml, train: does not hand on the server's login"),
         (
@@ -194,7 +200,61 @@ FLAWS: dict[str, list[tuple[str, str, str, str]]] = {
     ],
     "writes_for_nobody_who_proposes": [
         (PULL_REQUEST, r"stage-2-train.yml", "claim.yml", "pull-request.yml, train: calls claim.yml, which writes"),
+        (
+            PIPELINE,
+            r"on:\n  push:\n.*\n.*\n",
+            "on:\n  merge_group:\n",
+            "pipeline.yml, claim: calls claim.yml, which writes, for what somebody proposes",
+        ),
         (TRAIN, r"mode: save", "mode: push", "stage-2-train.yml, fit: pushes the registry, and is no writer"),
+    ],
+    "judges_a_queue_as_a_proposal": [
+        (
+            PULL_REQUEST,
+            r"  merge_group:.*\n",
+            "",
+            "pull-request.yml: runs for pull_request; proposals are merge_group and",
+        ),
+        (PULL_REQUEST, r"  pull_request:\n", "", "pull-request.yml: runs for merge_group; proposals are"),
+        (PULL_REQUEST, r"  pull_request:\n", "  push:\n  pull_request:\n", "runs for merge_group, pull_request, push;"),
+        (
+            PIPELINE,
+            r"  workflow_dispatch:\n",
+            "  merge_group:\n",
+            "pipeline.yml: runs for merge_group, push; proposals",
+        ),
+        (
+            PULL_REQUEST,
+            r"github.event.merge_group.base_sha",
+            "github.event.pull_request.base.sha",
+            "pull-request.yml: github.event.pull_request is empty in a merge queue",
+        ),
+        (
+            GATES,
+            r"group: .*|MODEL_VERSION: .*",
+            "MODEL_VERSION: ${{ github.head_ref }}",
+            "stage-3-gates.yml: github.head_ref is empty in a merge queue",
+        ),
+        (
+            PULL_REQUEST,
+            r"base-commit: \S+ \S+ \S+ \S+ \S+",
+            "base-commit: HEAD^1",
+            "data: hands over another base than the",
+        ),
+        (
+            PULL_REQUEST,
+            r" +with:\n +base-commit: .*\n",
+            "",
+            "pull-request.yml, data: hands over another base than the one",
+        ),
+        (
+            PIPELINE,
+            r"(uses: ./.github/workflows/stage-1-data.yml)",
+            r"\1\n    with: { base-commit: HEAD^1 }",
+            "pipeline.yml, data: hands over another base",
+        ),
+        (DATA, r', fetch-depth: "\S+ \S+ \S+"', "", "stage-1-data.yml, schema: checks out without the base's commit"),
+        (IMAGE, r"&& 100 \|\| 2", "&& 1 || 2", "stage-4-image.yml, image: checks out without the base's commit"),
     ],
     "publishes_one_way": [
         (PUBLISH, r" +id-token: write.*\n", "", "publish.yml, attest: a token to sign by is for the job that signs"),

@@ -31,6 +31,7 @@ from validation.script import Refusal, log
 from validation.steps import step
 
 MAIN = "refs/heads/main"
+PROPOSED = ("pull_request", "merge_group")  # what events that run somebody's proposal begin with
 LONGEST_PAUSE = 8.0  # seconds
 Laid = tuple[list[Line], View, dict[str, str | None]]  # ledger, registry, and the versions' files that change
 LARGEST = 100_000_000  # bytes of a file; the platform refuses more, and the database grows with every version
@@ -55,8 +56,8 @@ def save(config: Config, remote: str = "origin") -> str:
     Raises RaceLostError when others were first each time or the champion moved, Refusal when the branch is damaged or a
     file is too large, OutsideError when the remote fails. The store here is then as it was.
     """
-    if os.environ.get("GITHUB_EVENT_NAME", "").startswith("pull_request"):
-        raise Refusal("a pull request reads the registry and never saves to it; a push to main does")
+    if os.environ.get("GITHUB_EVENT_NAME", "").startswith(PROPOSED):
+        raise Refusal("a pull request or a merge queue reads the registry and never saves to it; a push to main does")
     if os.environ.get("GITHUB_ACTIONS") and (ref := os.environ.get("GITHUB_REF", "")) != MAIN:
         raise Refusal(
             f"this run is of {ref or 'no branch'}, and only those of {MAIN} save to the registry; merge first"

@@ -130,17 +130,22 @@ def test_a_store_with_something_unsaved_is_not_replaced(tree) -> None:
     assert [1] == list(second.numbers())
 
 
-def test_a_pull_request_never_saves(tree) -> None:
-    """It reads the champion, and that is all."""
+@pytest.mark.parametrize("event", ["pull_request", "pull_request_target", "merge_group"])
+def test_what_is_proposed_never_saves(tree, event) -> None:
+    """It reads the champion, and that is all; the same save of a push goes through."""
     here = tree("here", store=True)
-    environment = here.place.environment() | {"GITHUB_EVENT_NAME": "pull_request"}
-    ran = subprocess.run(
-        [sys.executable, "-m", "train.store", "save"], cwd=here.place.root, env=environment, text=True,
-        capture_output=True,
-    )  # fmt: skip
+
+    def save(event):
+        return subprocess.run(
+            [sys.executable, "-m", "train.store", "save"], cwd=here.place.root, text=True, capture_output=True,
+            env=here.place.environment() | {"GITHUB_EVENT_NAME": event},
+        )  # fmt: skip
+
+    ran = save(event)
     assert (2, "") == (ran.returncode, ran.stdout)
     assert "never saves" in ran.stderr
     assert "" == here.git("branch")
+    assert 0 == save("push").returncode
 
 
 @pytest.mark.parametrize(
