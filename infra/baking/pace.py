@@ -6,7 +6,7 @@ from infra.baking.heard import Replayed, least
 from infra.baking.users import Users
 from validation.contract import Deploy
 
-PATIENCE = 90.0  # seconds, three times the longest pause that is made for a 429
+PATIENCE = 120.0  # seconds: four times the longest pause for a 429, and stable is found slow by then (HELD_UP)
 
 
 class Pace:

@@ -3,6 +3,7 @@
 import http.server
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -137,24 +138,24 @@ def test_a_stable_that_hangs_is_asked_no_more(fake, make_real_bundle, deploy, mo
 def test_a_slow_stable_does_not_starve_the_replay(fake, make_real_bundle, deploy, monkeypatch, slow, outcome) -> None:
     """Its canary is judged without it, soon, and the verdict says so; where both are slow, the pace is the reason."""
     monkeypatch.setattr("infra.baking.heard.HELD_UP", 0.3)
-    monkeypatch.setattr("infra.baking.pace.PATIENCE", 1.0)
+    monkeypatch.setattr("infra.baking.pace.PATIENCE", 4.0)
 
     def slowly(row, count):
-        time.sleep(0.2)
+        time.sleep(0.4)
         return right(row, count)
 
-    told = replace(deploy, **AT_EASE, replay_seconds=12.0, look_seconds=0.2)
+    told = replace(deploy, **AT_EASE, replay_seconds=24.0, look_seconds=0.2)
     (canary, asked), (stable, others) = fake(slowly if slow == "both" else right), fake(slowly)
     began = time.monotonic()
     verdict = bake.shadow(Replay(make_real_bundle().folder, canary, stable, told, 3), told, 0.01)
     assert outcome == verdict.outcome, verdict.markdown()
-    assert time.monotonic() - began < 11
+    assert time.monotonic() - began < 20
     if slow == "stable":
         assert len(others) < 40 < 250 < len(asked)
-        assert "it took 0.2 s for each, too long for" in verdict.notes[0]
+        assert re.search(r"it took 0\.\d s for each, too long for", verdict.notes[0])
     else:
         assert () == verdict.notes
-        assert "answers come too slowly (canary in 0.2 s, stable in 0.2 s)" in verdict.sentence
+        assert re.search(r"answers come too slowly \(canary in 0\.\d s, stable in 0\.\d s\)", verdict.sentence)
 
 
 @pytest.mark.parametrize("side", ["canary", "stable"])

@@ -1,9 +1,12 @@
 """A candidate has to prove itself by requests before it takes the place of what serves."""
 
+import contextlib
 import dataclasses
 import pathlib
 import sys
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from infra import bundle, deploy, machine, trial
@@ -133,6 +136,20 @@ def test_a_recorded_row_that_is_none_is_met_before_anything_starts(
     (tmp_path / "rows.jsonl").write_text('{"x": 1}\n{"x": 2}\n')
     assert run(sealed) == 0
     assert version(place) == 1
+
+
+@pytest.mark.parametrize("damaged", [True, False])
+def test_a_damaged_page_is_met_before_anything_starts(make_real_bundle, monkeypatch, tmp_path, damaged) -> None:
+    """Its footer is whole; the same file as it was written is replayed."""
+    file = tmp_path / "rows.parquet"
+    table = pa.table({"x": [float(n % 9) for n in range(2000)]})
+    pq.write_table(table, file, use_dictionary=False, compression="none", write_page_checksum=True)
+    content = file.read_bytes()
+    file.write_bytes(content[:9000] + bytes([content[9000] ^ 1]) + content[9001:] if damaged else content)
+    monkeypatch.setenv("REPLAY_FILE", str(file))
+    said = r"REPLAY_FILE: .*rows\.parquet, behind row 0, cannot be read as Parquet: .*; name a file that is whole"
+    with pytest.raises(Refusal, match=said) if damaged else contextlib.nullcontext():
+        trial.of_new(kept.config(), make_real_bundle(1))
 
 
 def test_what_lies_behind_the_last_row_that_may_be_replayed_stops_nobody(

@@ -32,8 +32,8 @@ def test_answers_are_counted_once() -> None:
 
 
 LEFT = {
-    "9 s for each": ([9.0] * 16, [0.01] * 16, 0, "it took 9.0 s for each, too long for 1,218 rows in 900 s"),
-    "half of them hang": ([0.01, 9.9] * 14, [0.01] * 28, 0, "it took 5.0 s for each"),
+    "9 s for each": ([9.0] * 20, [0.01] * 20, 0, "it took 9.0 s for each, too long for 1,218 rows in 900 s"),
+    "half of them hang": ([0.01, 9.9] * 19, [0.01] * 38, 0, "it took 5.0 s for each"),
     "hung after many good ones": ([0.01] * 9000, [0.01] * 9000, HUNG, "it answered none of the last 12 in time"),
 }
 
@@ -48,7 +48,7 @@ def test_a_stable_that_alone_holds_the_replay_up_is_left(deploy, of_stable, of_c
 ASKED = {
     "both are as slow": ([9.0] * 40, [9.0] * 40),
     "it is quick and the canary slow": ([0.01] * 40, [9.0] * 40),
-    "too early to say": ([9.0] * 11, [0.01] * 11),
+    "too early to say": ([9.0] * 19, [0.01] * 19),
     "it woke up first": ([10.0] * 4 + [0.01] * 40, [0.01] * 44),
     "a stall after many good ones": ([0.01] * 5000 + [9.0] * 40, [0.01] * 5040),
     "slow, and quick enough": ([1.2] * 200, [0.01] * 200),
@@ -64,7 +64,7 @@ def test_any_other_stable_is_asked_on(deploy, of_stable, of_canary) -> None:
 
 def test_with_more_time_the_same_stable_is_waited_for(deploy) -> None:
     """What is too slow is a matter of `replay_seconds`, and of what is to be shown."""
-    sides = heard([9.0] * 16), heard([0.01] * 16)
+    sides = heard([9.0] * 20), heard([0.01] * 20)
     assert reason_to_leave(*sides, deploy)
     assert "" == reason_to_leave(*sides, replace(deploy, replay_seconds=6000.0))
     lenient = replace(deploy, error_rate_worse_by=0.05)
