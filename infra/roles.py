@@ -23,7 +23,9 @@ class Roles:
     def all(self) -> list[Container]:
         """List them, running or not, but for the proxy."""
         with host.asking("list containers"):
-            found = self._engine.containers.list(all=True, filters={"label": f"gatehouse.home={self._home}"})
+            found = self._engine.containers.list(
+                all=True, filters={"label": f"gatehouse.home={self._home}"}, ignore_removed=True
+            )
         return [one for one in found if _role(one) != PROXY]
 
     def find(self, role: str) -> Container | None:

@@ -84,7 +84,7 @@ class Swapped:
 
     def _called(self, name: str) -> Container | None:
         with host.asking("list containers"):
-            found = self._engine.containers.list(all=True, filters={"name": f"^/?{name}$"})
+            found = self._engine.containers.list(all=True, filters={"name": f"^/?{name}$"}, ignore_removed=True)
         return next(iter(found), None)
 
     def _start(self, container: Container, files: Mapping[str, str]) -> None:

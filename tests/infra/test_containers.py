@@ -50,6 +50,17 @@ def test_the_second_replaces_the_first(containers, make_bundle, ship):
     assert ["live", "previous"] == roles(containers(two))
 
 
+def test_what_another_deployment_removes_meanwhile_is_passed_over(containers, make_bundle, ship, monkeypatch):
+    """The engine lists names first and describes each afterwards, when it may be gone."""
+    one = make_bundle(1)
+    ship(one)
+    place = containers(one)
+    listed = place.engine.api.containers
+    monkeypatch.setattr(place.engine.api, "containers", lambda **how: [{"Id": "0" * 64}, *listed(**how)])
+    assert ["live"] == roles(place)
+    assert place.proxy.find() is not None
+
+
 @pytest.mark.parametrize(
     ("fault", "sentence"),
     [
