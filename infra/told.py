@@ -48,7 +48,7 @@ def tell(environ: Mapping[str, str], *, exposed: bool, elsewhere: bool) -> Told:
     told to ask for none: it cannot see for itself that only its machine is let in. `elsewhere`: the engine is on
     another machine, and paths are of that one. Raises Refusal for what cannot be passed on.
     """
-    variables = {name: text for name, text in environ.items() if text and PASSED.fullmatch(name)}
+    variables = _given(environ, PASSED)
     folders: dict[str, tuple[str, bool]] = {}
     if file := environ.get("API_KEYS_FILE", ""):
         path = Path(file) if elsewhere else Path(file).absolute()
@@ -67,7 +67,7 @@ def tell(environ: Mapping[str, str], *, exposed: bool, elsewhere: bool) -> Told:
         variables["INSECURE"] = "1"
     store = variables.get("PREDICTION_LOG", "")
     if "://" in store.removeprefix("file://"):
-        variables |= {name: text for name, text in environ.items() if text and STORES.fullmatch(name)}
+        variables |= _given(environ, STORES)
     elif store:
         folders[LOG] = str(Path(store.removeprefix("file://")).absolute()), True
         variables["PREDICTION_LOG"] = LOG
@@ -83,5 +83,15 @@ def is_served(name: str) -> bool:
 
 
 def handed(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return what a process of the service is told of an environment."""
-    return {name: text for name, text in environ.items() if text and is_served(name)}
+    """Return what a process of the service is told of an environment. Raises Refusal for what cannot be passed on."""
+    return _given(environ, PASSED, STORES, OWN)
+
+
+def _given(environ: Mapping[str, str], *patterns: re.Pattern[str]) -> dict[str, str]:
+    found = {name: text for name, text in environ.items() if text and any(one.fullmatch(name) for one in patterns)}
+    for name, text in found.items():
+        try:
+            text.encode()
+        except UnicodeEncodeError:  # which would reach the service as something else
+            raise Refusal(f"{name} is no text in UTF-8; set it anew") from None
+    return found

@@ -26,6 +26,15 @@ def test_a_credential_is_passed_on(given):
     assert told(given, exposed=True) == Told(given, {}, spools=False)
 
 
+def test_what_is_no_text_is_named_and_its_value_is_not():
+    """As an accent of another encoding; of what the service does not read nobody asks."""
+    odd = {"OTEL_RESOURCE_ATTRIBUTES": "team=donn\udce9es"}
+    for tells in (told, handed):
+        with pytest.raises(Refusal, match=r"^OTEL_RESOURCE_ATTRIBUTES is no text in UTF-8; set it anew$"):
+            tells(odd)
+        tells({"PS1": "\udce9"})
+
+
 def test_where_others_reach_it_a_credential_is_wanted():
     """Nobody is let in by forgetting; who says so is taken at the word."""
     with pytest.raises(Refusal, match=r"others reach the service \(GATEHOUSE_DOMAIN .* say INSECURE=1"):
