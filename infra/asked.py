@@ -2,11 +2,13 @@
 
 import httpx
 
+from infra import process
 from serve.smoke import credential
 from validation.script import OutsideError, Refusal
 
 READY_SECONDS = 2.0  # for an answer
 METRICS_SECONDS = 5.0
+SOON_SECONDS = 10.0
 
 
 def is_ready(address: str) -> bool:
@@ -15,6 +17,11 @@ def is_ready(address: str) -> bool:
         return httpx.get(f"{address}/readyz", timeout=READY_SECONDS, trust_env=False).status_code == 200
     except httpx.HTTPError:
         return False
+
+
+def is_ready_soon(address: str) -> bool:
+    """Whether a service answers that it is ready, now or in a while: one that is busy is not dead."""
+    return process.wait(lambda: is_ready(address), SOON_SECONDS)
 
 
 def metrics(address: str) -> str:

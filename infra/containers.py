@@ -85,7 +85,7 @@ class Containers:
     def stable(self) -> str:
         """Where the live one answers by itself, past the proxy; empty where none is, or it does not answer."""
         address = self._own_url(LIVE)
-        return address if address and asked.is_ready(address) else ""
+        return address if address and asked.is_ready_soon(address) else ""
 
     def settle(self) -> None:
         """Repair what a killed run left: a switch is finished or undone, and no candidate stays.

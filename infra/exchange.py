@@ -8,10 +8,11 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 import httpx
 
-from validation.script import OutsideError, log
+from validation.script import OutsideError, Refusal, log
 
 BUSY = frozenset({429, 500, 502, 503, 504})  # what may be over in a moment
 PAUSES = (1.0, 3.0)  # seconds before it is asked again, where the answer does not say how long
@@ -29,6 +30,17 @@ class Answer:
     headers: httpx.Headers
     content: bytes
     method: str
+
+
+def client(*, proxies: bool, **settings: Any) -> httpx.Client:
+    """Make a client that goes by the proxies of the environment, or not. Raises Refusal where they are none."""
+    try:
+        return httpx.Client(trust_env=proxies, **settings)
+    except (httpx.InvalidURL, ImportError, ValueError) as error:
+        raise Refusal(
+            f"the proxies of this environment cannot be gone by: {error}; HTTPS_PROXY and ALL_PROXY take http://, and"
+            " NO_PROXY takes names, and addresses of IPv6 without brackets and without a network's length"
+        ) from None
 
 
 def ask(

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 
+from infra import exchange
 from validation.script import OutsideError, Refusal
 
 PATIENCE = (1.0, 4.0, 15.0)  # seconds before each further try
@@ -43,7 +44,7 @@ class Forge:
         self.repository = place["GITHUB_REPOSITORY"]
         if not re.fullmatch(r"[\w.-]+/[\w.-]+", self.repository, re.ASCII):
             raise Refusal(f"GITHUB_REPOSITORY={self.repository!r} is no owner/name")
-        self._client = httpx.Client(
+        self._client = exchange.client(
             base_url=os.environ.get("GITHUB_API_URL", "").strip() or "https://api.github.com",
             headers={
                 "Authorization": f"Bearer {place['GITHUB_TOKEN']}",
@@ -52,7 +53,7 @@ class Forge:
             },
             timeout=20.0,
             follow_redirects=False,  # the token goes to no other host
-            trust_env="GITHUB_API_URL" not in os.environ,
+            proxies="GITHUB_API_URL" not in os.environ,
         )
         self._waits = ALL_WAITS
 

@@ -114,7 +114,7 @@ class _Asked:
         name = f"library/{name}" if host in HUB and "/" not in name else name
         self._top, self._host = f"{scheme}://{HUB.get(host, host)}/v2/{name}", host
         self._scope = f"repository:{name}:{actions}"
-        self._client = httpx.Client(timeout=SECONDS, trust_env=scheme == "https")
+        self._client = exchange.client(timeout=SECONDS, proxies=scheme == "https")
         self._token: dict[str, str] = {}
 
     def get(self, path: str, kinds: tuple[str, ...]) -> Answer:

@@ -199,6 +199,17 @@ def test_a_helper_that_gives_no_login_is_named(fake, tmp_path, monkeypatch, said
         hub.look(reference)
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("NO_PROXY", "10.0.0.0/8,fd00::/8"), ("NO_PROXY", "[::1]"), ("ALL_PROXY", "socks://127.0.0.1:1/")],
+)
+def test_proxies_that_cannot_be_gone_by_are_one_sentence(monkeypatch, name, text):
+    """Others read them in more forms, as desktops and companies set them."""
+    monkeypatch.setenv(name, text)
+    with pytest.raises(Refusal, match=r"the proxies of this environment cannot be gone by: .* and without a network's"):
+        hub.look(f"registry.invalid/a/b@sha256:{'0' * 64}")
+
+
 def test_an_answer_has_an_end(fake, monkeypatch):
     """In bytes, and in seconds for the whole of it."""
     reference = oci.push(fake.host, "a/b", {})
