@@ -88,7 +88,7 @@ def test_a_candidate_that_comes_back_by_itself_has_ended(containers, make_bundle
     one = make_bundle(1)
     record = ship(one)
     live = containers(one).roles.find("live")
-    assert "unless-stopped" == live.attrs["HostConfig"]["RestartPolicy"]["Name"]
+    assert contained.kept(live.client)["Name"] == live.attrs["HostConfig"]["RestartPolicy"]["Name"]
     with pytest.raises(machine.CandidateError, match="ready: the candidate never was: it ended, and the engine"):
         ship(make_bundle(2, dies=True), 20)
     assert version(record["url"]) == 1

@@ -28,7 +28,7 @@ def test_the_heads_that_deployments_carry_are_told(tmp_path, monkeypatch) -> Non
 
     monkeypatch.setattr(host, "engine", lambda: SimpleNamespace(containers=SimpleNamespace(list=listed)))
     assert {record: "a1", "the container x-live": "b2"} == place.heads(tmp_path)
-    assert [{"all": True, "filters": {"label": f"gatehouse.home={tmp_path}"}}] == asked
+    assert [{"all": True, "filters": {"label": f"gatehouse.home={tmp_path}"}, "ignore_removed": True}] == asked
 
 
 @pytest.fixture
