@@ -57,8 +57,8 @@ def deploy(sealed: Bundle, image: str, environment: str, record: bool, broken: b
     Whoever else deploys there is waited for, unless that one's lease is to be `broken`.
 
     Raises UnverifiedError for an image that was not published for this bundle, UnapprovedError for one that nobody
-    approves, HeldError when a rollback holds it back, CandidateError when it was not good enough, Refusal when staging
-    or production is handed no image by its digest.
+    approves or compared with the champion of now, HeldError when a rollback holds it back, CandidateError when it was
+    not good enough, Refusal when staging or production is handed no image by its digest.
     """
     config, home = contract.load(), places.home(environment)
     unit = bundles.unit(sealed, image if "@sha256:" in image else "")
