@@ -228,6 +228,12 @@ def test_an_old_podman_is_told_at_once_what_it_cannot_be_told_later(parts, later
     assert contained.at_birth(Client()) == ({} if later else {"restart_policy": {"Name": policy}})
 
 
+@pytest.mark.parametrize("told", ["2026-11-28T14:21:14.923899526Z", "2026-11-28T15:21:14.923899526+01:00"])
+def test_the_engines_clock_is_read_as_docker_and_podman_tell_it(told):
+    """By the engine's clock a canary's share ends, wherever its deployment runs."""
+    assert 1795875674.923899 == host.clock(SimpleNamespace(info=lambda: {"SystemTime": told}))
+
+
 @pytest.mark.parametrize("steps", [[{"status": "Pulling"}], [{"status": "Pulling"}, {"error": "a layer is bad"}]])
 def test_a_pull_whose_layer_fails_says_the_engines_reason(monkeypatch, steps):
     """The answer is 200 by then, and only its last line tells; a pull that ends well says nothing."""
