@@ -16,7 +16,7 @@ from infra.kube.kubectl import Kubectl, Object
 from infra.kube.manifests import OURS, Overlay
 from infra.kube.standing import AWAY, Standing
 from infra.kube.track import Track
-from validation.script import OutsideError, Refusal
+from validation.script import OutsideError, Refusal, log
 
 NOWHERE = "http://127.0.0.1:1"  # where nobody answers
 
@@ -146,7 +146,10 @@ class Cluster:
         self._canary.must_be_own()
         if why := self._standing.bring(self._before, self._next):
             return why
-        self.remove_candidate()
+        try:
+            self.remove_candidate()
+        except OutsideError as error:  # it is of the version that is live now, and is told to go once more at the end
+            log(f"infra.deploy: {error}")
         return None
 
     def switch_back(self) -> None:

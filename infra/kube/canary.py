@@ -54,7 +54,7 @@ class Canary(Track):
     def ended(self) -> str | None:
         """Say how its pod ended, or None while it runs; as long as it does, the way to it is open.
 
-        Raises OvertakenError.
+        Raises OvertakenError, and OutsideError when the pod was taken away: that says nothing of the version.
         """
         if time.monotonic() - self._looked < LOOK_SECONDS:
             return None
@@ -62,7 +62,7 @@ class Canary(Track):
         self._looked = time.monotonic()
         if pod is None or pods.leaving(pod):
             self.must_be_own()
-            return f"somebody deleted its pod {self._pod}"
+            raise OutsideError(f"the canary's pod {self._pod} was deleted, by somebody or with its node; deploy again")
         why = pods.ended(pod)
         if why is None:
             way = self._forwards.sound if pods.ready(pod) else self._forwards.to

@@ -111,6 +111,12 @@ def unscheduled(pod: Object) -> str | None:
     return None
 
 
+def waits(pod: Object) -> str | None:
+    """Say what a pod's container waits for, as the cluster calls it; None when it does not say."""
+    reason = _container(pod).get("state", {}).get("waiting", {}).get("reason")
+    return f"its container waits, as for its image ({reason})" if reason else None
+
+
 def other_image(pod: Object, ordered: str) -> str | None:
     """Say which image a pod runs when it is not the one that was ordered by digest."""
     wanted = DIGEST.search(ordered)

@@ -13,6 +13,7 @@ ROLL_SECONDS = 1800.0  # of a rollout that goes on; one that does not is given u
 # without a pod more or less, until it counts: pods that leave use up a quota, webhooks come back, and the cluster tries
 # to make a pod again after 41 and 82 seconds
 STUCK_SECONDS = 90.0
+SAID_SECONDS = 10.0  # the same where waiting will not mend it: until it is said of what the Deployment was told last
 LOOK_SECONDS = 0.5  # between two looks at the cluster
 LASTING = re.compile(  # what waiting will not mend; all else passes with the network, the registry or the node
     r"not found|(?:manifest|name)[ _]unknown|does not exist|denied|unauthorized|authorization failed|forbidden"
@@ -31,12 +32,13 @@ class _Patience:
         self._counts: tuple[int, ...] = ()
 
     def over(self, deployment: Object) -> str | None:
-        """Say why a Deployment is stuck, once it has been for long, or waiting will not mend it."""
+        """Say why a Deployment is stuck, once it has been for long."""
         why, counts = pods.stuck(deployment), pods.counts(deployment)
         if why is None or counts != self._counts:
             self._since, self._counts = time.monotonic(), counts
-        late = time.monotonic() - self._since >= STUCK_SECONDS
-        return why if why is not None and (late or pods.lasting(why)) else None
+        if why is None or time.monotonic() - self._since < (SAID_SECONDS if pods.lasting(why) else STUCK_SECONDS):
+            return None
+        return why
 
 
 class Track:
@@ -78,7 +80,7 @@ class Track:
             if not found and deployment and (why := patience.over(deployment)):
                 raise Refusal(f"the cluster makes no pod for the candidate: {why}")
             if time.monotonic() > end:
-                told += [why for pod in found if (why := pods.unscheduled(pod))]
+                told += [why for pod in found if (why := _hint(pod))]
                 why = told[0] if told else "no pod of it runs, and nothing says why"
                 raise OutsideError(f"the candidate did not start within {START_SECONDS:g} s: {why}")
             time.sleep(LOOK_SECONDS)
@@ -92,19 +94,23 @@ class Track:
                 return f"somebody deleted the Deployment {self.name}"
             if pods.complete(deployment):
                 return None
-            if why := pods.halted(deployment) or patience.over(deployment) or self._failing(deployment):
+            if why := pods.halted(deployment) or self._failing(deployment):
                 return f"the rollout of {self.name} goes no further: {why}"
+            if why := patience.over(deployment):
+                told = [f"; {hint}" for pod in self._lagging(deployment) if (hint := _hint(pod))]
+                return f"the rollout of {self.name} goes no further: {why}{''.join(told[:1])}"
             if time.monotonic() > end:
                 return f"the rollout of {self.name} did not end within {ROLL_SECONDS:g} s"
             time.sleep(LOOK_SECONDS)
 
-    def _failing(self, deployment: Object) -> str | None:
-        """Say what is wrong with a pod of the newest template; older ones had their troubles before."""
+    def _lagging(self, deployment: Object) -> list[Object]:
+        """Return the pods of the newest template that are not ready; older ones had their troubles before."""
         newest = manifests.marks_of(deployment["spec"]["template"])
-        for pod in self.pods():
-            of_it = newest == manifests.marks_of(pod)
-            if not of_it or pods.ready(pod):
-                continue
+        return [one for one in self.pods() if newest == manifests.marks_of(one) and not pods.ready(one)]
+
+    def _failing(self, deployment: Object) -> str | None:
+        """Say what is wrong with a pod of the newest template."""
+        for pod in self._lagging(deployment):
             hindered = pods.hindrance(pod) or ""
             if why := pods.ended(pod) or (hindered if LASTING.search(hindered) else None):
                 return f"pod {pod['metadata']['name']}: {why}"
@@ -112,3 +118,8 @@ class Track:
 
     def _events(self) -> list[Object]:
         return self._kubectl.list("Event", "", "--field-selector=involvedObject.kind=Pod,type=Warning")
+
+
+def _hint(pod: Object) -> str | None:
+    """Say what a pod waits for that may still come, a node or an image."""
+    return pods.hindrance(pod) or pods.unscheduled(pod) or pods.waits(pod)

@@ -11,6 +11,7 @@ import yaml
 from infra import machine, process
 from infra.baking.sides import OvertakenError
 from infra.kube import forwards, manifests, pods
+from infra.kube.canary import Canary
 from infra.kube.kubectl import Kubectl
 from infra.kube.track import Track
 from tests.infra.kube.faked import STAGING
@@ -128,16 +129,28 @@ def test_a_switch_waits_for_what_passes(faked, make_bundle, ship, monkeypatch):
     assert [(2, True), (2, True)] == faked.pods("stable")
 
 
-def test_a_switch_waits_for_what_is_forbidden_not_at_all(faked, make_bundle, ship, monkeypatch):
-    """No time mends a rule."""
+def test_a_switch_waits_for_what_is_forbidden_hardly_at_all(faked, make_bundle, ship, monkeypatch):
+    """No time mends a rule; only it has to be said of this rollout, and not of the one that an undo ends."""
     ship(make_bundle(1))
     monkeypatch.setattr("infra.kube.track.STUCK_SECONDS", 600)
     place = begun(faked, make_bundle(2))
     faked.fault(no_pods='pods "g" is forbidden: violates PodSecurity "restricted:latest"')
     assert 'goes no further: pods "g" is forbidden: violates PodSecurity' in place.switch(None)
     faked.fault()
+    stuck, said = pods.stuck, iter(['pods "g" is forbidden: violates PodSecurity'] * 3)
+    monkeypatch.setattr(pods, "stuck", lambda deployment: next(said, None) or stuck(deployment))
     place.switch_back()
     assert [(1, True), (1, True)] == faked.pods("stable")
+
+
+def test_a_rollout_that_finds_no_room_says_so(faked, make_bundle, ship):
+    """The Deployment knows no more than that its time is over; the pod that waits knows why."""
+    ship(make_bundle(1))
+    place = begun(faked, make_bundle(2))
+    faked.fault(unscheduled="0/3 nodes are available: 3 Insufficient cpu.")
+    why = place.switch(None)
+    assert why.endswith("goes no further: exceeded its progress deadline; 0/3 nodes are available: 3 Insufficient cpu")
+    faked.fault()
 
 
 @pytest.mark.parametrize(("spec", "why"), [({"paused": True}, "paused it"), ({"replicas": 0}, "scaled it to nothing")])
@@ -152,6 +165,40 @@ def test_a_deployment_that_somebody_halted_is_told_before_anything_starts(faked,
     with pytest.raises(Refusal, match=f"the Deployment gatehouse would not take it: somebody {why}; `kubectl "):
         place.start_candidate(two)
     assert [] == faked.pods("canary")
+
+
+def test_a_canary_that_does_not_leave_undoes_no_switch(faked, make_bundle, ship, monkeypatch, capsys):
+    """It is of the version that is live by then, and goes at the end."""
+    ship(make_bundle(1))
+    place, remove, told = begun(faked, two := make_bundle(2)), Canary.remove, []
+
+    def once(canary, live):
+        if not told:
+            told.append(canary)
+            raise OutsideError("the pods of gatehouse-canary do not leave")
+        remove(canary, live)
+
+    monkeypatch.setattr(Canary, "remove", once)
+    with machine._undoing(place):
+        machine._finish(place, two)
+    assert "the pods of gatehouse-canary do not leave" in capsys.readouterr().err
+    assert [(2, True), (2, True)] == faked.pods("stable")
+    assert [] == faked.pods("canary")
+    assert [2, None] == faked.record()
+
+
+def test_a_canary_whose_node_is_emptied_is_no_bad_version(faked, make_bundle, ship):
+    """Its pod went, and another one comes that nobody has proven: it is the outside that failed."""
+    ship(make_bundle(1))
+    place = begun(faked, make_bundle(2))
+    with faked.changing() as state:
+        del state["objects"][
+            next(name for name, one in state["objects"].items() if one.get("of") == "gatehouse-canary")
+        ]
+    with pytest.raises(
+        OutsideError, match=r"the canary's pod gatehouse-canary-.* was deleted, by somebody or with its n"
+    ):
+        place.candidate_ended()
 
 
 def test_the_canary_leaves_the_users_also_when_the_old_one_does_not_come_back(faked, make_bundle, ship, monkeypatch):
@@ -690,6 +737,11 @@ def test_the_counts_of_every_pod_are_had(faked, make_bundle, ship, monkeypatch):
             {"waiting": {"reason": "CreateContainerConfigError", "message": 'secret "s" not found'}},
             Refusal,
             'its container cannot be made: secret "s" not found',
+        ),
+        (
+            {"waiting": {"reason": "ContainerCreating"}},
+            OutsideError,
+            r"within 1 s: its container waits, .*\(ContainerC",
         ),
         ({"unscheduled": "0/3 nodes are available: 3 Insufficient cpu."}, OutsideError, "within 1 s: 0/3 nodes are"),
         ({"runs": "x@sha256:" + "1" * 64}, Refusal, "the cluster runs another image than .*: docker-pullable://x@sha"),

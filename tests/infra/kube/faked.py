@@ -25,7 +25,8 @@ class Faked:
         monkeypatch.delenv("KUBE_CONTEXT", raising=False)
         for name in ("canary.LOOK_SECONDS", "track.LOOK_SECONDS"):
             monkeypatch.setattr(f"infra.kube.{name}", 0.02)  # this cluster is quick
-        monkeypatch.setattr("infra.kube.track.STUCK_SECONDS", 0.5)
+        for name in ("STUCK_SECONDS", "SAID_SECONDS"):
+            monkeypatch.setattr(f"infra.kube.track.{name}", 0.5)
         program = folder / "bin/kubectl"
         program.parent.mkdir()
         program.write_text(f'#!/bin/sh\nexec {sys.executable} -I -S {FAKE} "$@"\n')
