@@ -90,10 +90,17 @@ def look(reference: str) -> Image:
     if not re.fullmatch(r"sha256:[0-9a-f]{64}", inner):
         raise NoSuchImageError(f"{reference} is no image for one platform, as ours are")
     told = _object(_checked(read(f"blobs/{inner}", ("*/*",)), inner, reference), reference)
-    labels, layers = (told.get("config") or {}).get("Labels"), (told.get("rootfs") or {}).get("diff_ids")
+    labels, layers = _inner(told, "config").get("Labels") or {}, _inner(told, "rootfs").get("diff_ids")
     if not isinstance(layers, list) or not layers:
         raise NoSuchImageError(f"{reference} lists no layers")
-    return Image(reference, {str(key): str(value) for key, value in (labels or {}).items()}, tuple(map(str, layers)))
+    if not isinstance(labels, dict):
+        raise NoSuchImageError(f"{reference} has labels that are none")
+    return Image(reference, {str(key): str(value) for key, value in labels.items()}, tuple(map(str, layers)))
+
+
+def _inner(told: dict[str, Any], name: str) -> dict[str, Any]:
+    found = told.get(name)
+    return found if isinstance(found, dict) else {}
 
 
 def tag(reference: str, word: str) -> None:

@@ -94,10 +94,12 @@ def attested(reference: str, how: str) -> None:
 
 
 def _platform(reference: str) -> list[list[str]]:
+    from train.travel.saving import MAIN
+
     repository = os.environ.get("GITHUB_REPOSITORY", "")
     labels.name(repository)  # refuses what is no repository
-    by_us = ("--repo", repository, "--signer-workflow", f"{repository}/{SIGNER}", "--deny-self-hosted-runners")
-    return [["gh", "attestation", "verify", f"oci://{reference}", *by_us]]
+    by_us = ("--repo", repository, "--signer-workflow", f"{repository}/{SIGNER}", "--source-ref", MAIN)
+    return [["gh", "attestation", "verify", f"oci://{reference}", *by_us, "--deny-self-hosted-runners"]]
 
 
 def _key(reference: str, key: Path) -> list[list[str]]:

@@ -55,6 +55,24 @@ def test_an_image_that_is_not_there_is_said(fake):
         hub.look(f"{fake.host}/a/b@{oci.digest(index)}")
 
 
+@pytest.mark.parametrize(
+    ("told", "sentence"),
+    [
+        ({"config": [], "rootfs": []}, "lists no layers"),
+        ({"config": None, "rootfs": {"diff_ids": []}}, "lists no layers"),
+        ({"config": {"Labels": ["a"]}, "rootfs": {"diff_ids": ["sha256:1"]}}, "has labels that are none"),
+    ],
+)
+def test_a_description_of_another_shape_is_one_sentence(fake, told, sentence):
+    """Its digest is right, and it describes no image."""
+    packed = json.dumps(told).encode()
+    manifest = json.dumps({"config": {"digest": oci.digest(packed)}}).encode()
+    for what, content in (("blobs", packed), ("manifests", manifest)):
+        fake.held[f"/v2/a/b/{what}/{oci.digest(content)}"] = content
+    with pytest.raises(NoSuchImageError, match=sentence):
+        hub.look(f"{fake.host}/a/b@{oci.digest(manifest)}")
+
+
 @pytest.mark.parametrize("reference", ["", "a/b:1", "ghcr.io/a/b", "ghcr.io/A/b@sha256:" + "0" * 64, "a/b@sha256:00"])
 def test_what_names_no_image_by_digest_is_refused(reference):
     """A tag may name another image tomorrow."""

@@ -117,7 +117,7 @@ def test_where_the_platform_attests_it_is_asked(published, program, monkeypatch)
     verified.must_be_published(REFERENCE, unit, book.lines())
     assert called.read_text() == (
         f"attestation verify oci://{REFERENCE} --repo owner/name --signer-workflow"
-        " owner/name/.github/workflows/publish.yml --deny-self-hosted-runners\n"
+        " owner/name/.github/workflows/publish.yml --source-ref refs/heads/main --deny-self-hosted-runners\n"
     )
 
 
