@@ -105,6 +105,7 @@ def test_a_live_one_that_hangs_does_not_keep_its_mend_out(real_containers, make_
     held = place.roles.find("live")
     assert place.stable == contained.url(place.engine, held)
     held.kill("SIGSTOP")
-    #    assert place.stable == ""
-    machine.bring(place, make_real_bundle(NEW), pathlib.Path(place.home), trial.of_new(kept.config()))
+    assert place.stable == ""
+    mend = make_real_bundle(NEW)
+    machine.bring(place, mend, pathlib.Path(place.home), trial.of_new(kept.config(), mend))
     assert version(place.url) == NEW
