@@ -75,7 +75,8 @@ def carry_out(order: Order, place: Place, sealed: Bundle, home: Path, trial: Tri
         trial = dataclasses.replace(trial, may_switch=lambda: order.lease.must_last(intent))
         record = machine.bring(place, sealed, home, trial)
     except BaseException as error:
-        if (now := _serves(place)) == before or not now[0]:  # else it serves after all, and the next run says so
+        now = _serves_still(place)
+        if now is not None and (now == before or not now[0]):  # else it may serve after all: the next run says it
             _end(intent, FAILED, _why(error))
         if isinstance(error, Exception):  # one who is interrupted waits for no network
             _save_anyway(order.record)
@@ -168,6 +169,15 @@ def _serves(place: Place) -> tuple[str, str]:
     """Return the bundle that serves, and in which image; empty when none does, or no image is known of."""
     bundle = machine.serving(place.url)
     return bundle, place.live_image() if bundle else ""
+
+
+def _serves_still(place: Place) -> tuple[str, str] | None:
+    """Return what serves after a failure, which is what is to be told; None where the place does not say it now."""
+    try:
+        return _serves(place)
+    except (OutsideError, Refusal) as lost:
+        log(f"infra.deploy: what serves now is not known, the next run looks: {_why(lost)}")
+        return None
 
 
 def _is(unit: Unit, bundle: str, image: str) -> bool:

@@ -149,6 +149,32 @@ def test_a_cancelled_deployment_says_so(store, ways, make_bundle, apart, monkeyp
     assert "interrupted" == book.lines()[-1].reason
 
 
+def test_a_place_that_says_nothing_any_more_hides_no_reason(
+    store, ways, make_bundle, supervised, monkeypatch, capsys
+) -> None:
+    """The first failure is told, and what became of it is left to the next run to find."""
+    ways.deploy(store.add(make_bundle(1)))
+    two = store.add(make_bundle(2, output=2))
+    asked = supervised.live_image
+    answers = iter([asked])  # before it begins
+
+    def live_image():
+        try:
+            return next(answers)()
+        except StopIteration:
+            raise OutsideError("the engine is gone") from None
+
+    monkeypatch.setattr(supervised, "live_image", live_image)
+    assert ways.deploy(two) == 1
+    told = capsys.readouterr().err
+    assert "smoke: 1 finding(s)" in told
+    assert "what serves now is not known, the next run looks: the engine is gone" in told
+    assert (DEPLOYMENT, INTENT, 2) == store.told()[-1]
+    monkeypatch.setattr(supervised, "live_image", asked)
+    assert 0 == ways.deploy(store.add(make_bundle(3)))
+    assert (DEPLOYMENT, FAILED, 2) == store.told()[-3]
+
+
 def test_a_bundle_of_another_registry_is_deployed_and_said_to_be_without_a_way_back(
     store, ways, make_bundle, capsys
 ) -> None:
