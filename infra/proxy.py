@@ -2,11 +2,10 @@
 
 import dataclasses
 import json
-import os
 import time
 from typing import Any
 
-from infra import caddy, contained, host
+from infra import caddy, contained, host, program
 from infra.caddy import CANDIDATE, CERTIFICATES, FOLDER, GATE, LIVE, SHARE, STORE, UNTIL, Edge
 from infra.connection import Engine
 from infra.host import USER, Container
@@ -15,7 +14,6 @@ from infra.swapped import Swapped
 from validation.script import OutsideError, digest, log
 from validation.steps import step
 
-IMAGE = "caddy:2.11.7-alpine@sha256:d8542f48d34a9cf4e4c11a478865229840e87e4c96ea3f439101f31a5d35f75f"
 ROLE = "proxy"
 SHAPE = "gatehouse.shape"  # label: what it takes another container to change
 CONFIGURATION = "caddy.json"
@@ -45,14 +43,14 @@ class Proxy:
 
         Raises OutsideError when it does not come up; then the one before serves on as it did.
         """
-        image = os.environ.get("PROXY_IMAGE") or IMAGE
-        settings = self._settings()
-        shape = digest(repr((image, sorted(settings.items()))).encode())
+        image, settings = program.ordered(), self._settings()
         wanted = caddy.configuration(self._edge, bridged=self._network.bridged)
         self._swapped.heal()
         found = self.find()
+        if found is None or found.labels.get(SHAPE) != _shape(image, settings):
+            image = program.fetch(self._engine, image)  # while the old one serves
+        shape = _shape(image, settings)
         if found is None or found.labels.get(SHAPE) != shape:
-            host.fetch(self._engine, image)  # while the old one serves
             self._swapped.replace(found, lambda: self._create(image, settings, shape), self._files(wanted, live))
         elif not contained.running(found):
             self._swapped.replace(None, lambda: found, self._files(wanted, live))
@@ -184,3 +182,7 @@ class Proxy:
         step("loaded")
         for name in (EDGE, CONFIGURATION):  # the latter says that both are done
             host.run(container, ["mv", "-f", f"{FOLDER}/{name}.new", f"{FOLDER}/{name}"])
+
+
+def _shape(image: str, settings: dict[str, Any]) -> str:
+    return digest(repr((image, sorted(settings.items()))).encode())

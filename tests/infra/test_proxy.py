@@ -11,7 +11,7 @@ import httpx
 import pytest
 from docker.models.containers import Container
 
-from infra import asked, caddy, contained, host, machine, process, proxy
+from infra import asked, caddy, contained, host, machine, process, program, proxy
 from infra.caddy import CERTIFICATES, STORE, Edge
 from infra.network import Network
 from tests.serves import serves
@@ -45,6 +45,48 @@ def test_ids_and_traces_reach_the_service_and_a_forged_address_does_not(make_bun
     assert told["x-forwarded-proto"] == "http"
     assert "via" not in answer.headers
     assert "Caddy" not in answer.headers.get("server", "")
+
+
+def test_where_no_registry_is_reached_the_program_of_the_lock_serves(
+    make_bundle, ship, containers, engine, monkeypatch, capsys
+):
+    """It is said, it serves, and the next deployment takes it for what it is."""
+    monkeypatch.delenv("PROXY_IMAGE")
+    monkeypatch.setenv("BASE_IMAGE", os.environ.get("BASE_IMAGE", "python:3.11-slim"))
+    fetch = host.fetch
+
+    def unreached(client, reference):
+        if reference == program.IMAGE:
+            raise OutsideError(f"the container engine could not pull {reference}: no such host")
+        fetch(client, reference)
+
+    monkeypatch.setattr(host, "fetch", unreached)
+    place = ship(make_bundle(1))
+    assert "no such host; the same program from the package index is laid on" in capsys.readouterr().err
+    made = place.proxy.find()
+    assert made.attrs["Config"]["Image"].startswith("gatehouse-proxy:")
+    place = ship(make_bundle(2))
+    assert (made.id, 2) == (place.proxy.find().id, serves(place.url)["model_version"])
+
+
+@pytest.mark.parametrize("lacks", ["a base", "its name", "a program", "this machine", "this kind", "the pinned one"])
+def test_a_proxy_that_can_neither_be_pulled_nor_made_is_one_sentence(engine, tmp_path, monkeypatch, lacks):
+    """Nothing takes the place of an image that somebody named, and no program goes to another machine."""
+    monkeypatch.setenv("BASE_IMAGE", "nobody:none" if lacks == "a base" else "python:3.11-slim")
+    monkeypatch.setattr(host, "fetch", lambda _, name: (_ for _ in ()).throw(OutsideError(f"could not pull {name}")))
+    if lacks == "its name":
+        monkeypatch.delenv("BASE_IMAGE")
+    if lacks == "a program":
+        monkeypatch.setattr(program.sys, "executable", str(tmp_path / "python"))
+    if lacks == "this machine":
+        monkeypatch.setattr(host, "machine", lambda _: object())
+    if lacks == "this kind":
+        monkeypatch.setattr(program.platform, "machine", lambda: "riscv64")
+    name = "caddy:2" if lacks == "the pinned one" else program.IMAGE
+    with pytest.raises(
+        OutsideError, match=f"could not pull {name}; set PROXY_IMAGE to an image of Caddy .* ENGINE=none"
+    ):
+        program.fetch(engine, name)
 
 
 def test_a_share_of_the_requests_goes_to_the_candidate_until_it_is_taken_back(make_bundle, ship, containers):
