@@ -5,7 +5,6 @@ from pathlib import Path
 from infra import bundle as bundles
 from infra import machine
 from infra.bundle import Bundle
-from infra.granted import must_be_granted
 from infra.place import Place
 from serve.bundle import BundleError
 from train import kept, registry
@@ -32,11 +31,8 @@ def together(unit: Unit, to: Path) -> Bundle:
 def keep(sealed: Bundle, unit: Unit, record: bool) -> None:
     """Keep a bundle in the registry here, so that it can be gone back to; say so when the registry lacks its version.
 
-    Raises Refusal then when the deployment is recorded for others, and when the branch has yet to grant the number: it
-    may grant another one, and the lines of the deployment would tell of somebody else's model.
+    Raises Refusal then when the deployment is recorded for others.
     """
-    if record:
-        must_be_granted(unit)
     version = registry.view(contract.load()).versions.get(unit.version)
     if version is not None and version.digest == unit.model:
         kept.keep_bundle(version, sealed.folder)

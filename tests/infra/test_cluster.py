@@ -46,9 +46,9 @@ def version(place):
     return serves(place.url)["model_version"]
 
 
-def begun(faked, sealed):
+def begun(faked, sealed, **more):
     """Return a place where a bundle is the canary already."""
-    place = faked.place(sealed)
+    place = faked.place(sealed, **more)
     place.settle()
     place.start_candidate(sealed)
     return place
@@ -554,10 +554,7 @@ def test_a_share_without_pods_for_it_is_refused(faked, make_bundle, ship):
 def test_a_route_shares_by_weight(faked, make_bundle, ship, gateway):
     """Exactly, however few pods there are; the canary's pods are found by the route, and not by the users' Service."""
     ship(make_bundle(1), overlay=gateway)
-    two = make_bundle(2)
-    place = faked.place(two, overlay=gateway)
-    place.settle()
-    place.start_candidate(two)
+    place = begun(faked, make_bundle(2), overlay=gateway)
     place.share(0.07)
     assert [93, 7] == weights(faked)
     assert [(2, False)] == faked.pods("canary")
@@ -572,10 +569,7 @@ def test_a_route_of_ones_own_is_no_reason_to_share_nothing(faked, make_bundle, s
     content["spec"]["rules"] = [{"backendRefs": [{"name": "gatehouse", "port": 80}]}]
     file.write_text(yaml.safe_dump(content))
     ship(make_bundle(1), overlay=gateway)
-    two = make_bundle(2)
-    place = faked.place(two, overlay=gateway)
-    place.settle()
-    place.start_candidate(two)
+    place = begun(faked, make_bundle(2), overlay=gateway)
     place.share(0.1)
     assert [(2, True)] == faked.pods("canary")
     place.share(0)
@@ -588,9 +582,7 @@ def test_another_route_is_for_nobody_before_the_new_one_is_proven(faked, make_bu
     file = gateway.parents[1] / "components/gateway/route.yaml"
     file.write_text(file.read_text().replace("gatehouse.example.org", "other.example.org"))
     two = make_bundle(2)
-    place = faked.place(two, overlay=gateway)
-    place.settle()
-    place.start_candidate(two)
+    place = begun(faked, two, overlay=gateway)
     place.share(0.1)
     assert ["gatehouse.example.org"] == faked.objects["HTTPRoute/gatehouse"]["spec"]["hostnames"]
     assert [90, 10] == weights(faked)
@@ -603,10 +595,7 @@ def test_another_route_is_for_nobody_before_the_new_one_is_proven(faked, make_bu
 def test_a_route_leads_to_no_canary_that_somebody_deleted(faked, make_bundle, ship, gateway, killed):
     """Its part of the requests would have no pod to go to; the run itself takes it back, or the next one."""
     ship(make_bundle(1), overlay=gateway)
-    two = make_bundle(2)
-    place = faked.place(two, overlay=gateway)
-    place.settle()
-    place.start_candidate(two)
+    place = begun(faked, make_bundle(2), overlay=gateway)
     place.share(0.1)
     with faked.changing() as state:
         del state["objects"]["Deployment/gatehouse-canary"]

@@ -9,9 +9,9 @@ import tempfile
 import pytest
 
 from infra import image, machine, rehearse
+from infra.program import packed
 from infra.rehearsal import drill, kind, loaded, users
 from tests.infra import oci
-from tests.infra.conftest import packed
 from tests.train.parts import running
 
 KIND = """#!/bin/sh

@@ -8,9 +8,9 @@ import pytest
 from infra import bundle as bundles
 from infra import hub, rehearse, verified
 from infra.hub import NoSuchImageError
+from infra.program import packed
 from infra.rehearsal import kind, loaded
 from tests.infra import oci
-from tests.infra.conftest import packed
 from train.travel import book
 from validation.script import OutsideError, Refusal
 
