@@ -47,12 +47,23 @@ def test_ids_and_traces_reach_the_service_and_a_forged_address_does_not(make_bun
     assert "Caddy" not in answer.headers.get("server", "")
 
 
+@pytest.fixture
+def base(engine, monkeypatch):
+    """A name of the base that is this test's own, so that what is laid on it is as well, and is taken away."""
+    name = f"gatehouse-test-base:{os.getpid()}"
+    engine.images.get(os.environ.get("BASE_IMAGE", "python:3.11-slim")).tag(name)
+    monkeypatch.setenv("BASE_IMAGE", name)
+    before = {tag for image in engine.images.list("gatehouse-proxy") for tag in image.tags}
+    yield name
+    for tag in {tag for image in engine.images.list("gatehouse-proxy") for tag in image.tags} - before | {name}:
+        engine.images.remove(tag, force=True, noprune=True)
+
+
 def test_where_no_registry_is_reached_the_program_of_the_lock_serves(
-    make_bundle, ship, containers, engine, monkeypatch, capsys
+    base, make_bundle, ship, containers, engine, monkeypatch, capsys
 ):
     """It is said, it serves, and the next deployment takes it for what it is."""
     monkeypatch.delenv("PROXY_IMAGE")
-    monkeypatch.setenv("BASE_IMAGE", os.environ.get("BASE_IMAGE", "python:3.11-slim"))
     fetch = host.fetch
 
     def unreached(client, reference):
@@ -62,7 +73,7 @@ def test_where_no_registry_is_reached_the_program_of_the_lock_serves(
 
     monkeypatch.setattr(host, "fetch", unreached)
     place = ship(make_bundle(1))
-    assert "no such host; the same program from the package index is laid on" in capsys.readouterr().err
+    assert f"no such host; the same program from the package index is laid on {base} " in capsys.readouterr().err
     made = place.proxy.find()
     assert made.attrs["Config"]["Image"].startswith("gatehouse-proxy:")
     place = ship(make_bundle(2))
